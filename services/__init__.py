@@ -1,0 +1,1 @@
+"""The five services; each a package that imports only the kernel."""

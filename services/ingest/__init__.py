@@ -1,0 +1,1 @@
+"""Turns recordings and corpora into checked utterances and immutable datasets."""

@@ -1,0 +1,1 @@
+"""Takes in live recordings: audio in, RecordingStored out."""

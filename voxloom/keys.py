@@ -1,0 +1,102 @@
+"""Every object key in the store is made here, so that none can escape its folder."""
+
+import hashlib
+import re
+import unicodedata
+
+from voxloom.errors import BadInput
+
+PRODUCTION = "models/production.json"
+RAW = "raw/"
+SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_MAX_KEY_LENGTH = 900  # S3 allows 1,024 bytes
+
+
+def check_key(key: str) -> str:
+    """Returns the key, or raises BadInput: segments of letters, digits, `._-`, none empty, none led by a dot."""
+    if len(key) > _MAX_KEY_LENGTH or not all(_SEGMENT.fullmatch(part) for part in key.split("/")):
+        raise BadInput(
+            f"object key {key[:200]!r} is not allowed; expected segments of letters, digits, '.', '_', '-'"
+        )
+    return key
+
+
+def check_id(value: str, what: str = "id") -> str:
+    """Returns an id that came from outside, or raises BadInput when it is not one safe key segment."""
+    if not _SEGMENT.fullmatch(value):
+        raise BadInput(f"{what} {value[:200]!r} is not allowed; expected letters, digits, '.', '_', '-'")
+    return value
+
+
+def slug(name: str) -> str:
+    """A safe key segment for any name in any script; different names give different slugs."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    readable = re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")[:40]
+    if readable == name:
+        return readable
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{readable or 'x'}-{digest}"
+
+
+def raw_record(source: str, speaker: str, utterance: str) -> str:
+    """raw/<source>/<speaker>/<utterance>.json: who, what, when, how checked. Written after the audio."""
+    if source not in SOURCES:
+        raise BadInput(f"source {source!r} is unknown; expected one of {', '.join(SOURCES)}")
+    return check_key(f"raw/{source}/{speaker}/{utterance}.json")
+
+
+def raw_audio(source: str, speaker: str, utterance: str) -> str:
+    """raw/<source>/<speaker>/<utterance>.wav: 16 kHz mono 16-bit."""
+    return raw_record(source, speaker, utterance).removesuffix(".json") + ".wav"
+
+
+def upload(job: str) -> str:
+    """uploads/<job>.tar: a corpus as it was sent, until its import is done."""
+    return check_key(f"uploads/{job}.tar")
+
+
+def manifest(dataset: str, split: str) -> str:
+    """manifests/<dataset>/<split>.csv"""
+    return check_key(f"manifests/{dataset}/{split}.csv")
+
+
+def dataset_record(dataset: str) -> str:
+    """manifests/<dataset>/dataset.json, written last: a dataset without it does not exist."""
+    return check_key(f"manifests/{dataset}/dataset.json")
+
+
+def shard(dataset: str, split: str, index: int) -> str:
+    """manifests/<dataset>/shards/<split>-00000.tar: FLAC and JSON pairs."""
+    return check_key(f"manifests/{dataset}/shards/{split}-{index:05d}.tar")
+
+
+def run_record(run: str) -> str:
+    """runs/<run>/run.json: configuration, seed, versions, lineage."""
+    return check_key(f"runs/{run}/run.json")
+
+
+def run_metrics(run: str) -> str:
+    """runs/<run>/metrics.jsonl"""
+    return check_key(f"runs/{run}/metrics.jsonl")
+
+
+def checkpoint(run: str, name: str) -> str:
+    """runs/<run>/checkpoints/<name>"""
+    return check_key(f"runs/{run}/checkpoints/{name}")
+
+
+def export_file(run: str, name: str) -> str:
+    """runs/<run>/export/<name>: what the trainer hands to the optimizer; export.json is written last."""
+    return check_key(f"runs/{run}/export/{name}")
+
+
+def model_file(model: str, name: str) -> str:
+    """models/<model>/<name>; bundle.json is written after all that it names."""
+    return check_key(f"models/{model}/{name}")
+
+
+def job(kind: str, job_id: str) -> str:
+    """jobs/<kind>/<job>.json"""
+    return check_key(f"jobs/{kind}/{job_id}.json")

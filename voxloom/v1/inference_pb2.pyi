@@ -1,0 +1,82 @@
+from voxloom.v1 import audio_pb2 as _audio_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RecognizeRequest(_message.Message):
+    __slots__ = ("format", "audio")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    format: _audio_pb2.AudioFormat
+    audio: bytes
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
+
+class RecognizeResponse(_message.Message):
+    __slots__ = ("text", "words", "confidence", "audio_s", "compute_s", "model")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_S_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
+    confidence: float
+    audio_s: float
+    compute_s: float
+    model: str
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., audio_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+
+class StreamingConfig(_message.Message):
+    __slots__ = ("format", "interim_results")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    INTERIM_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    format: _audio_pb2.AudioFormat
+    interim_results: bool
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., interim_results: bool = ...) -> None: ...
+
+class StreamingRecognizeRequest(_message.Message):
+    __slots__ = ("config", "audio")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    config: StreamingConfig
+    audio: bytes
+    def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
+
+class StreamingRecognizeResponse(_message.Message):
+    __slots__ = ("text", "words", "confidence", "is_final", "start_ms", "end_ms", "model")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    IS_FINAL_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
+    confidence: float
+    is_final: bool
+    start_ms: int
+    end_ms: int
+    model: str
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., is_final: bool = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+
+class GetServingModelRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ServingModel(_message.Message):
+    __slots__ = ("model", "since", "active_streams", "language")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    since: str
+    active_streams: int
+    language: str
+    def __init__(self, model: _Optional[str] = ..., since: _Optional[str] = ..., active_streams: _Optional[int] = ..., language: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,182 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CorpusFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CORPUS_FORMAT_UNSPECIFIED: _ClassVar[CorpusFormat]
+    CORPUS_FORMAT_FOLDER: _ClassVar[CorpusFormat]
+    CORPUS_FORMAT_CSV: _ClassVar[CorpusFormat]
+    CORPUS_FORMAT_JSONL: _ClassVar[CorpusFormat]
+
+class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
+    JOB_STATE_ACCEPTED: _ClassVar[JobState]
+    JOB_STATE_RUNNING: _ClassVar[JobState]
+    JOB_STATE_DONE: _ClassVar[JobState]
+    JOB_STATE_FAILED: _ClassVar[JobState]
+CORPUS_FORMAT_UNSPECIFIED: CorpusFormat
+CORPUS_FORMAT_FOLDER: CorpusFormat
+CORPUS_FORMAT_CSV: CorpusFormat
+CORPUS_FORMAT_JSONL: CorpusFormat
+JOB_STATE_UNSPECIFIED: JobState
+JOB_STATE_ACCEPTED: JobState
+JOB_STATE_RUNNING: JobState
+JOB_STATE_DONE: JobState
+JOB_STATE_FAILED: JobState
+
+class ImportSpec(_message.Message):
+    __slots__ = ("corpus", "format", "language", "keep_published_split", "max_refused_fraction")
+    CORPUS_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_PUBLISHED_SPLIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_REFUSED_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    corpus: str
+    format: CorpusFormat
+    language: str
+    keep_published_split: bool
+    max_refused_fraction: float
+    def __init__(self, corpus: _Optional[str] = ..., format: _Optional[_Union[CorpusFormat, str]] = ..., language: _Optional[str] = ..., keep_published_split: bool = ..., max_refused_fraction: _Optional[float] = ...) -> None: ...
+
+class ImportCorpusRequest(_message.Message):
+    __slots__ = ("spec", "tar")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    TAR_FIELD_NUMBER: _ClassVar[int]
+    spec: ImportSpec
+    tar: bytes
+    def __init__(self, spec: _Optional[_Union[ImportSpec, _Mapping]] = ..., tar: _Optional[bytes] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("id", "kind", "state", "done", "total", "message", "error", "attempts", "dataset", "accepted_utterances", "refused_utterances", "refused_by_reason")
+    class RefusedByReasonEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: str
+    state: JobState
+    done: int
+    total: int
+    message: str
+    error: str
+    attempts: int
+    dataset: str
+    accepted_utterances: int
+    refused_utterances: int
+    refused_by_reason: _containers.ScalarMap[str, int]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class BuildDatasetRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchJobRequest(_message.Message):
+    __slots__ = ("id", "kind")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: str
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class ListDatasetsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListDatasetsResponse(_message.Message):
+    __slots__ = ("datasets",)
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    datasets: _containers.RepeatedCompositeFieldContainer[Dataset]
+    def __init__(self, datasets: _Optional[_Iterable[_Union[Dataset, _Mapping]]] = ...) -> None: ...
+
+class GetDatasetRequest(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    def __init__(self, dataset: _Optional[str] = ...) -> None: ...
+
+class SplitCounts(_message.Message):
+    __slots__ = ("utterances", "speakers", "hours")
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    utterances: int
+    speakers: int
+    hours: float
+    def __init__(self, utterances: _Optional[int] = ..., speakers: _Optional[int] = ..., hours: _Optional[float] = ...) -> None: ...
+
+class Dataset(_message.Message):
+    __slots__ = ("id", "created_at", "splits", "utterances_by_source", "dropped_by_reason", "overlapping_test_sentences", "record_json")
+    class SplitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: SplitCounts
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[SplitCounts, _Mapping]] = ...) -> None: ...
+    class UtterancesBySourceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class DroppedByReasonEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SPLITS_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_BY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    OVERLAPPING_TEST_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    created_at: str
+    splits: _containers.MessageMap[str, SplitCounts]
+    utterances_by_source: _containers.ScalarMap[str, int]
+    dropped_by_reason: _containers.ScalarMap[str, int]
+    overlapping_test_sentences: int
+    record_json: str
+    def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ...) -> None: ...
+
+class GetRetrainPolicyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RetrainPolicy(_message.Message):
+    __slots__ = ("latest_dataset", "new_utterances", "needed_utterances", "summary")
+    LATEST_DATASET_FIELD_NUMBER: _ClassVar[int]
+    NEW_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    latest_dataset: str
+    new_utterances: int
+    needed_utterances: int
+    summary: str
+    def __init__(self, latest_dataset: _Optional[str] = ..., new_utterances: _Optional[int] = ..., needed_utterances: _Optional[int] = ..., summary: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,119 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_STATE_UNSPECIFIED: _ClassVar[RunState]
+    RUN_STATE_ACCEPTED: _ClassVar[RunState]
+    RUN_STATE_RUNNING: _ClassVar[RunState]
+    RUN_STATE_DONE: _ClassVar[RunState]
+    RUN_STATE_FAILED: _ClassVar[RunState]
+RUN_STATE_UNSPECIFIED: RunState
+RUN_STATE_ACCEPTED: RunState
+RUN_STATE_RUNNING: RunState
+RUN_STATE_DONE: RunState
+RUN_STATE_FAILED: RunState
+
+class StartRunRequest(_message.Message):
+    __slots__ = ("dataset", "recipe", "seed", "budget_minutes")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    recipe: str
+    seed: int
+    budget_minutes: float
+    def __init__(self, dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., budget_minutes: _Optional[float] = ...) -> None: ...
+
+class ListRunsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListRunsResponse(_message.Message):
+    __slots__ = ("runs",)
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ...) -> None: ...
+
+class GetRunRequest(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    def __init__(self, run: _Optional[str] = ...) -> None: ...
+
+class WatchRunRequest(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    def __init__(self, run: _Optional[str] = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_REASON_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
+    BEST_VAL_WER_FIELD_NUMBER: _ClassVar[int]
+    RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    dataset: str
+    recipe: str
+    recipe_reason: str
+    state: RunState
+    created_at: str
+    error: str
+    latest: RunMetrics
+    best_val_wer: float
+    record_json: str
+    def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ...) -> None: ...
+
+class RunMetrics(_message.Message):
+    __slots__ = ("step", "epoch", "epochs", "steps_total", "loss", "learning_rate", "gradient_norm", "audio_s_per_s", "eta_s", "val_wer", "val_cer", "example_reference", "example_hypothesis", "message")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_NORM_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_S_PER_S_FIELD_NUMBER: _ClassVar[int]
+    ETA_S_FIELD_NUMBER: _ClassVar[int]
+    VAL_WER_FIELD_NUMBER: _ClassVar[int]
+    VAL_CER_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    epoch: int
+    epochs: int
+    steps_total: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    audio_s_per_s: float
+    eta_s: float
+    val_wer: float
+    val_cer: float
+    example_reference: str
+    example_hypothesis: str
+    message: str
+    def __init__(self, step: _Optional[int] = ..., epoch: _Optional[int] = ..., epochs: _Optional[int] = ..., steps_total: _Optional[int] = ..., loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., audio_s_per_s: _Optional[float] = ..., eta_s: _Optional[float] = ..., val_wer: _Optional[float] = ..., val_cer: _Optional[float] = ..., example_reference: _Optional[str] = ..., example_hypothesis: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class RunUpdate(_message.Message):
+    __slots__ = ("run", "metrics")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    run: Run
+    metrics: RunMetrics
+    def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., metrics: _Optional[_Union[RunMetrics, _Mapping]] = ...) -> None: ...

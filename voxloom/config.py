@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from annotated_types import BaseMetadata
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
@@ -65,7 +64,7 @@ class Config(BaseSettings):
 
 
 def load(cls: type[AnyConfig], **overrides: Any) -> AnyConfig:
-    """The configuration of this process, or BadInput with every fault: variable, value, allowed range, default."""
+    """The configuration of this process, or BadInput with each fault: name, value, allowed range, default."""
     from_files, faults = _read_secret_files(cls, overrides)
     try:
         config = cls(**(from_files | overrides))
@@ -136,20 +135,12 @@ def _allowed(field: FieldInfo) -> str:
     """The bounds in words: pydantic's own message names only the one that was broken."""
     if get_origin(field.annotation) is Literal:
         return "allowed: " + ", ".join(str(each) for each in get_args(field.annotation)) + "; "
-    words = {
-        "ge": ">=",
-        "gt": ">",
-        "le": "<=",
-        "lt": "<",
-        "min_length": "length >=",
-        "max_length": "length <=",
-    }
+    words = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "max_length": "length <="}
     bounds = [
-        f"{words[key]} {value}"
+        f"{words[key]} {getattr(constraint, key)}"
         for constraint in field.metadata
-        if isinstance(constraint, BaseMetadata)
-        for key, value in vars(constraint).items()
-        if key in words and value is not None
+        for key in words
+        if getattr(constraint, key, None) is not None
     ]
     return f"allowed: {', '.join(bounds)}; " if bounds else ""
 

@@ -1,4 +1,4 @@
-"""Logging: one line a record, text for people or JSON for machines, with the ids of what is being worked on."""
+"""Logging: one line a record, text for people or JSON for machines, with the ids of the work in hand."""
 
 import json
 import logging
@@ -13,11 +13,8 @@ from typing import Any, Literal
 _ids: ContextVar[dict[str, str] | None] = ContextVar("voxloom_log_ids", default=None)
 _CHATTY = ("pika", "urllib3", "asyncio", "grpc")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
-    10: "\\n",
-    13: "\\r",
-    9: "\\t",
-}
+_CONTROLS = (*range(32), *range(127, 160))
+_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS} | {10: "\\n", 13: "\\r"}
 
 
 @contextmanager
@@ -81,7 +78,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:00.123 INFO  recorder  message  key=value`; what came from outside cannot start a line of its own."""
+    """`12:00:00.123 INFO  recorder  message  key=value`; what came from outside cannot start a line."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

@@ -2,14 +2,14 @@
 
     python scripts/make_example_corpus.py SOURCE_DIR [TARGET_DIR]
 
-SOURCE_DIR holds `manifest.tsv` (path, text, speaker, split, gender; tab-separated, unquoted), the audio it names
-and `LICENSE`. Ogg gives each stream a random serial number, so a second run gives other bytes and the same sound.
+SOURCE_DIR holds `manifest.tsv` (path, text, speaker, split, gender; tab-separated, unquoted), the audio it
+names and `LICENSE`. Ogg gives each stream a random serial number: a second run gives other bytes, the same sound.
 """
 
 import argparse
 import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,29 +48,29 @@ def convert(source: Path, target: Path) -> None:
         raise SystemExit(f"{target}: correlation {correlation:.3f} with {source}: the sound was not kept")
 
 
-def convert_all(rows: list[dict[str, str]], source: Path, target: Path) -> Iterator[list[str]]:
+def convert_all(rows: list[dict[str, str]], source: Path, target: Path) -> Iterator[Sequence[str]]:
     for row in rows:
         path = f"{row['split']}/{Path(row['path']).stem}.opus"
         convert(source / row["path"], target / path)
         yield [path, *(row[column] for column in COLUMNS[1:])]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_arguments() -> argparse.Namespace:
+    default = Path(__file__).parents[1] / "examples" / "an4"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", type=Path)
-    parser.add_argument(
-        "target", type=Path, nargs="?", default=Path(__file__).parents[1] / "examples" / "an4"
-    )
-    arguments = parser.parse_args()
-    rows = read_rows(arguments.source / "manifest.tsv")
-    lines = ["\t".join(fields) for fields in convert_all(rows, arguments.source, arguments.target)]
-    (arguments.target / "manifest.tsv").write_text(
-        "\n".join(["\t".join(COLUMNS), *lines]) + "\n", encoding="utf-8"
-    )
-    shutil.copyfile(arguments.source / "LICENSE", arguments.target / "LICENSE")
-    print(f"{len(rows)} utterances in {arguments.target}")
+    parser.add_argument("target", type=Path, nargs="?", default=default)
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    source, target = arguments.source, arguments.target
+    rows = read_rows(source / "manifest.tsv")
+    lines = ["\t".join(fields) for fields in [COLUMNS, *convert_all(rows, source, target)]]
+    (target / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shutil.copyfile(source / "LICENSE", target / "LICENSE")
+    print(f"{len(rows)} utterances in {target}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,247 @@
+"""Bytes from outside become 16 kHz mono samples here, or a clear refusal; levels and faults of a clip."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from voxloom.audio_container import check_whole, sniff
+from voxloom.errors import BadInput
+from voxloom.manifest import AudioLevels
+
+Samples = npt.NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16000
+MAX_SECONDS = 1800.0
+MAX_CHANNELS = 32
+MIN_RATE_HZ, MAX_RATE_HZ = 4000, 384_000
+
+_BLOCK_FRAMES = 65536
+_FULL_SCALE = 0.999  # a sample this near to 1 counts as clipped
+_FLOOR_DBFS = -120.0
+
+
+@dataclass(frozen=True)
+class Audio:
+    samples: Samples  # mono, 16 kHz, in [-1, 1]
+    source_sample_rate_hz: int
+    source_channels: int
+    clipped_fraction: float | None = (
+        None  # of the source, before resampling rounds the plateaus off; None: unknown
+    )
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+class StreamResampler:
+    """Interleaved 16-bit PCM in chunks of any size, split anywhere, to mono 16 kHz samples."""
+
+    def __init__(self, rate_hz: int, channels: int) -> None:
+        _check_shape(rate_hz, channels)
+        self._channels = channels
+        self._resampler = _Resampler(rate_hz)
+        self._rest = b""
+
+    def push(self, pcm16: bytes) -> Samples:
+        data = self._rest + pcm16
+        whole = len(data) - len(data) % (2 * self._channels)
+        self._rest = data[whole:]
+        return _clip(self._resampler.push(_mono(_from_pcm16(data[:whole], self._channels))))
+
+    def finish(self) -> Samples:
+        """The samples still inside the filter; a half sample at the very end is dropped."""
+        return _clip(self._resampler.finish())
+
+
+def decode(data: bytes, *, max_seconds: float | None = None) -> Audio:
+    """WAV, FLAC, MP3 or Ogg to mono 16 kHz; BadInput says what is wrong with anything else.
+
+    Header lengths are not trusted: blocks are read until `max_seconds` (default: 30 minutes) is exceeded.
+    """
+    container = sniff(data)
+    check_whole(data, container)
+    limit_s = MAX_SECONDS if max_seconds is None else max_seconds
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            return _collect(_blocks(file), file.samplerate, file.channels, limit_s)
+    except soundfile.LibsndfileError as error:
+        raise BadInput(
+            f"the {container} audio of {len(data)} bytes cannot be decoded ({_reason(error)}): it is damaged "
+            "or cut short; send the whole file, or convert it to 16-bit WAV"
+        ) from error
+
+
+def decode_pcm16(data: bytes, rate_hz: int, channels: int) -> Audio:
+    """Raw interleaved little-endian 16-bit PCM to mono 16 kHz."""
+    _check_shape(rate_hz, channels)
+    if len(data) % (2 * channels):
+        raise BadInput(
+            f"PCM of {len(data)} bytes is not a whole number of {channels}-channel 16-bit frames; "
+            "check the channel count and the encoding"
+        )
+    return _collect(iter([_from_pcm16(data, channels)]), rate_hz, channels, MAX_SECONDS)
+
+
+def encode_wav(samples: Samples) -> bytes:
+    """16-bit mono WAV; what was decoded from 16-bit audio at 16 kHz comes back bit for bit."""
+    return _encode(samples, "WAV")
+
+
+def encode_flac(samples: Samples) -> bytes:
+    """16-bit mono FLAC: the same samples as `encode_wav` in about half the space."""
+    return _encode(samples, "FLAC")
+
+
+def measure(audio: Audio) -> AudioLevels:
+    """Duration, levels and clipping of a clip; -120 dBFS stands for digital silence."""
+    samples = audio.samples
+    clipped = audio.clipped_fraction
+    return AudioLevels(
+        duration_s=audio.duration_s,
+        peak_dbfs=_dbfs(float(np.max(np.abs(samples), initial=0.0))),
+        rms_dbfs=_dbfs(_rms(samples)),
+        clipped_fraction=_clipped(samples) / max(len(samples), 1) if clipped is None else clipped,
+        source_sample_rate_hz=audio.source_sample_rate_hz,
+        source_channels=audio.source_channels,
+    )
+
+
+class Fault(StrEnum):
+    EMPTY = "empty"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    SILENT = "silent"
+    CLIPPED = "clipped"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a clip must keep to be trained on."""
+
+    min_s: float = 0.3
+    max_s: float = 35.0
+    silence_dbfs: float = -60.0  # no frame louder than this: nobody speaks
+    hiss_dbfs: float = -40.0  # below this level the sound must also move, as speech does
+    min_dynamic_db: float = 6.0
+    max_clipped: float = 0.02  # fraction of the samples
+
+
+def find_fault(audio: Audio, levels: AudioLevels, limits: Limits | None = None) -> Fault | None:
+    """The first reason not to train on a clip, or None."""
+    limits = limits or Limits()
+    if not len(audio.samples):
+        return Fault.EMPTY
+    if levels.duration_s < limits.min_s:
+        return Fault.TOO_SHORT
+    if levels.duration_s > limits.max_s:
+        return Fault.TOO_LONG
+    if _is_silent(audio.samples, limits):
+        return Fault.SILENT
+    return Fault.CLIPPED if levels.clipped_fraction > limits.max_clipped else None
+
+
+def _is_silent(samples: Samples, limits: Limits) -> bool:
+    quiet_dbfs, loud_dbfs = _frame_levels_dbfs(samples)
+    if loud_dbfs < limits.silence_dbfs:
+        return True
+    return loud_dbfs < limits.hiss_dbfs and loud_dbfs - quiet_dbfs < limits.min_dynamic_db
+
+
+def _frame_levels_dbfs(samples: Samples, frame: int = 400) -> tuple[float, float]:
+    """5th and 95th percentile of the level of 25 ms frames; differences keep hum and offset out."""
+    moving = np.diff(samples, prepend=samples[:1])
+    count = max(len(moving) // frame, 1)
+    frames = moving[: count * frame].reshape(count, -1)
+    levels = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1))
+    quiet, loud = np.percentile(levels, [5, 95])
+    return _dbfs(float(quiet)), _dbfs(float(loud))
+
+
+class _Resampler:
+    """Mono samples at any rate to 16 kHz, in chunks."""
+
+    def __init__(self, rate_hz: int) -> None:
+        same = rate_hz == SAMPLE_RATE_HZ
+        self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, quality="VHQ")
+
+    def push(self, mono: Samples) -> Samples:
+        return mono if self._stream is None else self._stream.resample_chunk(mono)
+
+    def finish(self) -> Samples:
+        nothing = np.zeros(0, np.float32)
+        return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
+
+
+def _collect(blocks: Iterator[Samples], rate_hz: int, channels: int, max_seconds: float) -> Audio:
+    _check_shape(rate_hz, channels)
+    resampler = _Resampler(rate_hz)
+    frames = clipped = 0
+    parts = []
+    for block in blocks:
+        frames += len(block)
+        if frames > max_seconds * rate_hz:
+            raise BadInput(f"audio is longer than {max_seconds:g} s; cut it into shorter pieces")
+        if not np.isfinite(block).all():
+            raise BadInput("audio holds samples that are not numbers (NaN or infinite); write it anew")
+        mono = _mono(block)
+        clipped += _clipped(mono)
+        parts.append(resampler.push(mono))
+    if not frames:
+        raise BadInput("audio holds no samples; record or export it anew")
+    samples = _clip(np.concatenate([*parts, resampler.finish()]))
+    return Audio(samples, rate_hz, channels, clipped / frames)
+
+
+def _blocks(file: Any) -> Iterator[Samples]:
+    while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _check_shape(rate_hz: int, channels: int) -> None:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise BadInput(f"sample rate {rate_hz} Hz is not allowed; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise BadInput(f"{channels} channels are not allowed; expected 1 to {MAX_CHANNELS}")
+
+
+def _from_pcm16(data: bytes, channels: int) -> Samples:
+    return np.frombuffer(data, "<i2").reshape(-1, channels).astype(np.float32) / np.float32(32768)
+
+
+def _mono(block: Samples) -> Samples:
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+
+
+def _clip(samples: Samples) -> Samples:
+    return np.clip(samples, -1, 1)
+
+
+def _encode(samples: Samples, container: str) -> bytes:
+    pcm = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
+    out = io.BytesIO()
+    soundfile.write(out, pcm, SAMPLE_RATE_HZ, format=container, subtype="PCM_16")
+    return out.getvalue()
+
+
+def _clipped(samples: Samples) -> int:
+    return int(np.count_nonzero(np.abs(samples) >= _FULL_SCALE))
+
+
+def _rms(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+
+
+def _dbfs(amplitude: float) -> float:
+    return max(20 * float(np.log10(amplitude)), _FLOOR_DBFS) if amplitude > 0 else _FLOOR_DBFS
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).strip().rstrip(".") or f"code {error.code}"

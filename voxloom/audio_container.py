@@ -1,0 +1,97 @@
+"""What audio bytes claim to be, and whether they are all there: read from headers, before any decoder."""
+
+import struct
+
+from voxloom.errors import BadInput
+
+_FOREIGN = (
+    (0, b"\x1aE\xdf\xa3", "WebM or Matroska"),
+    (4, b"ftyp", "MP4 or M4A"),
+    (0, b"FORM", "AIFF"),
+    (0, b"caff", "CAF"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"0&\xb2u", "WMA"),
+    (0, b".snd", "AU"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"version https://git-lfs", "a Git LFS pointer"),
+)
+_STREAMED_SIZES = 0x7FFF0000  # writers that cannot seek back leave 0 or a size from here to 0xFFFFFFFF
+_SLACK_BYTES = 64  # writers that count their own header among the samples
+
+
+def sniff(data: bytes) -> str:
+    """ "WAV", "FLAC", "Ogg" or "MP3"; BadInput names what else it is."""
+    if not data:
+        raise BadInput("audio is empty (0 bytes); record or upload it again")
+    if data[:4] in (b"RIFF", b"RIFX", b"RF64") and data[8:12] == b"WAVE":
+        return "WAV"
+    for magic, name in ((b"fLaC", "FLAC"), (b"OggS", "Ogg"), (b"ID3", "MP3")):
+        if data.startswith(magic):
+            return name
+    if _is_mpeg_frame(data):
+        return "MP3"
+    raise BadInput(
+        f"audio is {_describe(data)}; expected WAV, FLAC, MP3 or Ogg: convert it, for example to WAV"
+    )
+
+
+def check_whole(data: bytes, container: str) -> None:
+    """Raises BadInput for a WAV with fewer bytes than its header says; the decoder would not tell."""
+    if container == "WAV":
+        _check_wav(data)
+
+
+def _is_mpeg_frame(data: bytes) -> bool:
+    """An MPEG audio frame header: 11 sync bits and a layer (AAC in ADTS has layer 0)."""
+    return len(data) > 4 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06 != 0
+
+
+def _describe(data: bytes) -> str:
+    for offset, magic, name in _FOREIGN:
+        if data[offset : offset + len(magic)] == magic:
+            return name
+    if data[0] == 0xFF and len(data) > 1 and data[1] & 0xF6 == 0xF0:
+        return "raw AAC"
+    head = data[:512].lstrip()
+    if head[:1] == b"<":
+        return "an HTML or XML page, not a recording"
+    if head[:1] in (b"{", b"["):
+        return "JSON, not a recording"
+    if _is_text(data[:512]):
+        return "text, not a recording"
+    return f"of an unknown format (it begins with {data[:8].hex(' ')})"
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\r\n\f" for byte in head)
+
+
+def _check_wav(data: bytes) -> None:
+    order = ">" if data[:4] == b"RIFX" else "<"
+    byte_rate = 0
+    at = 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], struct.unpack_from(order + "I", data, at + 4)[0]
+        if name == b"fmt " and at + 20 <= len(data):
+            byte_rate = struct.unpack_from(order + "I", data, at + 16)[0]
+        if name == b"data":
+            return _check_data_chunk(len(data) - at - 8, size, byte_rate)
+        at += 8 + size + size % 2
+    raise BadInput(
+        f"WAV of {len(data)} bytes has no samples: it ends before its data chunk; send the whole file"
+    )
+
+
+def _check_data_chunk(found: int, declared: int, byte_rate: int) -> None:
+    if declared == 0 or declared >= _STREAMED_SIZES or declared - found <= _SLACK_BYTES:
+        return
+    raise BadInput(
+        f"WAV is truncated: {found} of {declared} bytes of samples{_seconds(found, declared, byte_rate)}; "
+        "send the whole file"
+    )
+
+
+def _seconds(found: int, declared: int, byte_rate: int) -> str:
+    return f" ({found / byte_rate:.2f} of {declared / byte_rate:.2f} s)" if byte_rate else ""

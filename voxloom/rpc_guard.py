@@ -172,7 +172,7 @@ async def _parse_all(raw: Any, parse: Callable[[bytes], Any], settle_s: float) -
     """The messages of a request stream.
 
     gRPC ends the stream of a client that died, cancelled or sent too large a message as if it had said all,
-    and cancels the call some milliseconds later. An upload waits for that: a half must not pass for the whole.
+    and cancels the call some milliseconds later. An upload waits for that: half must not pass for whole.
     """
     async for message in raw:
         yield _parse(message, parse)

@@ -1,0 +1,237 @@
+"""How a service lives: gRPC, events, reconcile and workers started together, and drained together."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from voxloom import logs, rpc
+from voxloom.bus import EventBus, Handler, Subscription, kind_of, new_event, open_bus
+from voxloom.config import Config, load
+from voxloom.errors import BadInput, Unavailable, VoxloomError
+from voxloom.reconcile import Reconciler
+from voxloom.storage import ObjectStore, open_store
+from voxloom.v1.events_pb2 import Event, StageFailed
+
+if TYPE_CHECKING:
+    from voxloom.jobs import JobRecord, JobWorker
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+Opened = TypeVar("Opened")
+_MAX_BACKOFF_S = 30.0
+_log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Service:
+    """All that `run_service` must know of a service; made by its composition root."""
+
+    name: str  # also the name of its queue
+    address: str  # host:port of gRPC; port 0 lets the system choose
+    register: rpc.Register  # adds the servicers, returns their full service names
+    handlers: Mapping[str, Handler]  # event kind -> function; must return soon: long work is a job
+    reconcile: Callable[[], None]  # looks at the store and does or submits what is missing
+    workers: Sequence["JobWorker"] = ()
+    ready: rpc.Ready = field(default_factory=dict)  # full service name -> is it SERVING?
+    close: Callable[[], None] = _nothing
+    max_message_bytes: int = rpc.MAX_MESSAGE_BYTES
+    deadlines: rpc.Deadlines = field(default_factory=rpc.Deadlines)
+
+
+async def run_service(
+    service: Service,
+    bus: EventBus,
+    stop: asyncio.Event,
+    *,
+    on_started: Callable[[int], None] | None = None,
+    grace_s: float = 10.0,
+    reconcile_period_s: float = 60.0,
+) -> None:
+    """Runs the service until `stop` is set. Several services can run in one event loop.
+
+    Raises Unavailable when the address cannot be bound. A bus that is down delays nothing: the store decides
+    what there is to do, and the subscription is made once the bus answers.
+    """
+    with logs.bind(service=service.name):
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, service.close)
+            server = await rpc.start_server(
+                service.register,
+                service.address,
+                ready=service.ready,
+                max_message_bytes=service.max_message_bytes,
+                deadlines=service.deadlines,
+            )
+            stack.push_async_callback(_stop_workers, service.workers, grace_s)
+            for worker in service.workers:
+                worker.start()
+            reconciler = Reconciler(service.reconcile, lambda: _wake(service), period_s=reconcile_period_s)
+            stack.push_async_callback(asyncio.to_thread, reconciler.stop, grace_s)
+            reconciler.start()
+            _listen(service, bus, reconciler, stack)
+            stack.push_async_callback(server.stop, grace_s)  # the last one pushed is the first to stop
+            _log.info("%s listens on port %d", service.name, server.port, extra={"port": server.port})
+            if on_started:
+                on_started(server.port)
+            await stop.wait()
+            _log.info("%s stops", service.name)
+
+
+def _wake(service: Service) -> None:
+    for worker in service.workers:
+        worker.wake()
+
+
+async def _stop_workers(workers: Sequence["JobWorker"], timeout_s: float) -> None:
+    await asyncio.gather(*(asyncio.to_thread(worker.stop, timeout_s) for worker in workers))
+
+
+def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack: AsyncExitStack) -> None:
+    """Subscribes in the background, for the broker may be down; the stack undoes it."""
+    if not service.handlers:
+        return
+
+    def handle(event: Event) -> None:
+        with logs.bind(service=service.name, event=event.header.id, trace=event.header.trace):
+            try:
+                service.handlers[kind_of(event)](event)
+            finally:
+                reconciler.wake()  # also when the handler failed: the event has told that something changed
+
+    async def unsubscribe() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and not task.exception():
+            await asyncio.to_thread(task.result().close)
+
+    task = asyncio.create_task(_subscribe(service, bus, handle))
+    task.add_done_callback(_log_failure)
+    stack.push_async_callback(unsubscribe)
+
+
+def _log_failure(task: asyncio.Task[Subscription]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("no events will come, only the clock wakes this service: %s", error, exc_info=error)
+
+
+async def _subscribe(service: Service, bus: EventBus, handler: Handler) -> Subscription:
+    def attempt() -> Subscription:
+        return bus.subscribe(service.name, sorted(service.handlers), handler)
+
+    return await _patiently(attempt, "no events yet, the state is looked at by the clock")
+
+
+async def _patiently(attempt: Callable[[], Opened], meanwhile: str) -> Opened:
+    """The result of attempt, tried again with growing pauses while what it needs is Unavailable."""
+    pause_s = 1.0
+    while True:
+        try:
+            return await asyncio.to_thread(attempt)
+        except Unavailable as error:
+            _log.warning("%s (%s); trying again in %g s", error, meanwhile, pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, _MAX_BACKOFF_S)
+
+
+def announce(bus: EventBus, event: Event) -> bool:
+    """Publishes what has been written; a loss is logged and told by False, never raised.
+
+    The store is the truth: whoever missed the event finds the change at the next reconcile.
+    """
+    try:
+        bus.publish(event)
+    except VoxloomError as error:
+        _log.warning(
+            "event %s about %s is lost, others see the change within a minute: %s",
+            kind_of(event),
+            event.header.subject,
+            error,
+        )
+        return False
+    return True
+
+
+def stage_failed(bus: EventBus, source: str) -> Callable[["JobRecord"], None]:
+    """The on_failed of a JobWorker: tells everyone watching that a job is given up."""
+
+    def tell(job: "JobRecord") -> None:
+        body = StageFailed(stage=job.kind, job=job.id, error=job.error, attempts=job.failures)
+        announce(bus, new_event(source, job.id, body, job.trace))
+
+    return tell
+
+
+def main(
+    name: str, build: Callable[[AnyConfig, ObjectStore, EventBus], Service], config_type: type[AnyConfig]
+) -> int:
+    """The process of one service. Its exit code: 0 stopped by a signal, 1 failed, 2 badly configured."""
+    try:
+        config = load(config_type)
+    except BadInput as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    logs.setup(name, config.log_format, config.log_level)
+    try:
+        asyncio.run(_serve(build, config))
+    except VoxloomError as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+async def _serve(build: Callable[[AnyConfig, ObjectStore, EventBus], Service], config: AnyConfig) -> None:
+    stop = _stop_on_signal()
+    store = await _until(
+        stop, _patiently(lambda: _open_store(config), "nothing can be done without the store")
+    )
+    if store is None:
+        return
+    if config.bus.startswith("memory:"):
+        _log.info("the bus is memory:// and ends with this process; other services see changes each minute")
+    bus = open_bus(config.bus)
+    try:
+        service = build(config, store, bus)
+        await run_service(
+            service, bus, stop, grace_s=config.drain_s, reconcile_period_s=config.reconcile_period_s
+        )
+    finally:
+        await asyncio.to_thread(bus.close)
+
+
+def _open_store(config: Config) -> ObjectStore:
+    access_key, secret_key = config.s3_access_key.get_secret_value(), config.s3_secret_key.get_secret_value()
+    return open_store(config.store, access_key=access_key, secret_key=secret_key)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, Opened]) -> Opened | None:
+    """The result of work, or None when stop came first."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    return None
+
+
+def _stop_on_signal() -> asyncio.Event:
+    """SIGTERM and SIGINT ask to drain; the second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    return stop

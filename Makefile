@@ -1,0 +1,64 @@
+# Two commands to begin with: `make demo` (the whole loop on this machine) and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PYTEST := $(BIN)/pytest $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install install-dev unit test check format stubs requirements up down clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: install ## train on AN4 from scratch, optimise, serve, transcribe: all in one process tree, nothing else needed
+	$(BIN)/voxloom demo $(ARGS)
+
+install: $(VENV)/.embedded ## everything that runs the loop on this machine, into .venv
+install-dev: $(VENV)/.dev ## the same with the tools for make test and make check
+
+$(VENV)/.embedded: requirements/embedded.txt scripts/torch.env pyproject.toml
+	scripts/install.sh $(VENV) embedded
+	$(BIN)/pip install -q --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
+	scripts/install.sh $(VENV) dev
+	touch $@
+
+unit: install-dev ## the unit tests: under 30 s, no network
+	$(PYTEST) tests/unit
+
+test: unit ## all tests: unit; contract, integration, connected with a real RabbitMQ and S3 server; end to end
+	scripts/services.sh run $(PYTEST) tests/contract tests/integration tests/connected
+	$(PYTEST) tests/e2e
+
+check: install-dev ## what CI runs before the tests: lint, format, types, import contracts, stubs, repository rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	scripts/protos.sh --check
+	$(BIN)/python scripts/check_repository.py
+
+format: install-dev ## rewrite the code as ruff wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+stubs: ## voxloom/v1 from protos/
+	scripts/protos.sh
+
+requirements: ## requirements/*.txt from pyproject.toml
+	scripts/requirements.sh
+
+up: .env ## five services, RabbitMQ and S3 in containers (docker compose)
+	docker compose up --build --detach --wait
+
+down: ## stop them; the volumes stay
+	docker compose down
+
+.env:
+	@echo "No .env file: copy .env.example to .env and set the three passwords in it." >&2; exit 1
+
+clean: ## remove what the commands above installed and cached; recordings and models stay
+	rm -rf $(VENV) .venv-protos .venv-uv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

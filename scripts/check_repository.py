@@ -1,7 +1,7 @@
 """Checks rules of the repository that no other tool knows; prints every fault and exits 1 if there is one.
 
-Sizes: no tracked file over 2 MB outside examples/. Text: no absolute path of a machine. Pins: every dependency of an
-extra stands in its requirements file in a version that pyproject.toml admits, and torch stands in none.
+Sizes: no tracked file over 2 MB outside examples/. Text: no absolute path of a machine. Pins: every dependency of
+an extra stands in its requirements file in a version that pyproject.toml admits, and torch stands in none.
 """
 
 import re
@@ -37,7 +37,8 @@ def find_local_paths(files: list[Path]) -> Iterator[str]:
     for path in files:
         for number, line in enumerate(path.read_bytes().splitlines(), start=1):
             if path.suffix != ".opus" and LOCAL_PATH.search(line):
-                yield f"{path.relative_to(ROOT)}:{number}: a path of one machine: {line.decode().strip()[:80]}"
+                where = f"{path.relative_to(ROOT)}:{number}"
+                yield f"{where}: a path of one machine: {line.decode().strip()[:80]}"
 
 
 def dependencies(project: dict[str, list[str]], extra: str) -> Iterator[Requirement]:

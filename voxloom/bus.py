@@ -1,44 +1,55 @@
-"""The event bus port: facts to whoever waits for them."""
+"""The event bus: its adapters chosen by URL, and how an event is made."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import uuid
+from urllib.parse import urlsplit
 
+from google.protobuf.message import Message
+
+from voxloom.bus_memory import MemoryBus
+from voxloom.bus_port import DELIVERY_LIMIT, KINDS, EventBus, Handler, Subscription, kind_of
+from voxloom.errors import BadInput
 from voxloom.v1.events_pb2 import Event
 
-Handler = Callable[[Event], None]
+__all__ = [
+    "DELIVERY_LIMIT",
+    "KINDS",
+    "EventBus",
+    "Handler",
+    "MemoryBus",
+    "Subscription",
+    "kind_of",
+    "new_event",
+    "open_bus",
+]
 
 
-class Subscription(Protocol):
-    """A running consumer."""
-
-    def close(self) -> None:
-        """Stops taking events; one being handled is finished first. Unhandled ones stay queued (durable queues)."""
-
-
-class EventBus(Protocol):
-    """Topic publish and subscribe. Every adapter guarantees:
-
-    - publish returns after the bus has taken charge of the event (broker confirm), else raises Unavailable;
-    - each durable queue gets every event of its kinds at least once, also those published while no one consumed;
-    - a handler that raises gets the event again, up to `DELIVERY_LIMIT` deliveries, then it lies in the dead letters;
-    - order is not promised, and an event can come twice.
-
-    `kind` is the name of the field set in `Event.body`, for example `dataset_ready`.
-    """
-
-    def publish(self, event: Event) -> None: ...
-
-    def subscribe(self, queue: str, kinds: Sequence[str], handler: Handler) -> Subscription:
-        """Competing consumer of the durable `queue` bound to `kinds`; the handler runs in a thread of its own.
-        Acknowledged when the handler returns."""
-
-    def tail(self, handler: Handler) -> Subscription:
-        """Every event from now on, for people watching; nothing is kept while nobody looks."""
-
-    def dead_letters(self, queue: str) -> list[Event]:
-        """The events that `queue` gave up on, left where they are."""
-
-    def close(self) -> None: ...
+def new_event(source: str, subject: str, body: Message, trace: str = "") -> Event:
+    """The event that carries `body`, with a fresh id, the present time, and a new trace if none is given."""
+    event = Event()
+    event.header.id = str(uuid.uuid4())
+    event.header.time.GetCurrentTime()
+    event.header.source = source
+    event.header.subject = subject
+    event.header.trace = trace or uuid.uuid4().hex
+    for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields:
+        if field.message_type.full_name == body.DESCRIPTOR.full_name:
+            getattr(event, field.name).CopyFrom(body)
+            getattr(event, field.name).SetInParent()  # an empty body is a body too
+            return event
+    raise BadInput(
+        f"{body.DESCRIPTOR.name} is no event body; expected the message of one of {', '.join(KINDS)}"
+    )
 
 
-DELIVERY_LIMIT = 5
+def open_bus(url: str) -> EventBus:
+    """The bus that the URL names: `memory://` for one process, or `amqp://user:password@host:port/vhost`."""
+    scheme = urlsplit(url).scheme
+    if scheme == "memory":
+        return MemoryBus()
+    if scheme in ("amqp", "amqps"):
+        from voxloom.bus_rabbit import RabbitBus
+
+        return RabbitBus(url)
+    raise BadInput(
+        f"bus URL scheme {scheme!r} is unknown; expected memory:// or amqp://user:password@host:port/vhost"
+    )

@@ -1,55 +1,28 @@
-"""The object store port: the truth of voxloom lies behind these eight methods."""
+"""The object store: its port, its adapters chosen by URL, and records read and written as JSON."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import BaseModel, ValidationError
 
 from voxloom.errors import BadInput
+from voxloom.storage_folder import FolderStore
+from voxloom.storage_port import ObjectInfo, ObjectStore
 
+__all__ = [
+    "FolderStore",
+    "ObjectInfo",
+    "ObjectStore",
+    "list_all",
+    "open_store",
+    "parse_model",
+    "read_model",
+    "write_model",
+]
 
-@dataclass(frozen=True)
-class ObjectInfo:
-    key: str
-    size: int  # bytes
-    etag: str  # changes whenever the content is written anew
-
-
-class ObjectStore(Protocol):
-    """Objects by key. Every adapter guarantees:
-
-    - a put is atomic: readers see the old object or the new one whole, also after a crash in mid-write;
-    - a put that returned is durable and visible to every client at once (read-after-write);
-    - of many racing conditional puts exactly one wins, the others raise Conflict;
-    - keys pass `keys.check_key`, else BadInput: no key reaches outside the store.
-
-    A store that cannot be reached raises Unavailable, after the adapter's own retries.
-    """
-
-    def put(self, key: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
-        """Writes the object and returns its etag. `if_absent` creates only; `if_match` replaces only
-        the version with that etag; Conflict when the condition does not hold."""
-
-    def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
-        """Writes an object of unknown size in bounded memory; nothing is visible if `chunks` raises."""
-
-    def get(self, key: str) -> bytes:
-        """The whole object; NotFound if there is none."""
-
-    def get_with_etag(self, key: str) -> tuple[bytes, str]:
-        """Content and the etag of that very content, for compare-and-swap; NotFound if there is none."""
-
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """A streamed read in bounded memory; NotFound if there is none."""
-
-    def stat(self, key: str) -> ObjectInfo:
-        """Size and etag; NotFound if there is none."""
-
-    def list_page(self, prefix: str, *, start_after: str = "", limit: int = 1000) -> list[ObjectInfo]:
-        """Up to `limit` objects whose key starts with `prefix`, by key in code-point order, after `start_after`."""
-
-    def delete(self, key: str) -> None:
-        """Removes the object; no error if there is none."""
+M = TypeVar("M", bound=BaseModel)
 
 
 def list_all(store: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
@@ -58,3 +31,51 @@ def list_all(store: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
     while page := store.list_page(prefix, start_after=after):
         yield from page
         after = page[-1].key
+
+
+def read_model(store: ObjectStore, key: str, model: type[M]) -> M:
+    """The JSON document at `key`; BadInput naming the key when it is not a valid `model`."""
+    return parse_model(key, store.get(key), model)
+
+
+def parse_model(key: str, data: bytes, model: type[M]) -> M:
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}"
+            for fault in error.errors()[:5]
+        )
+        raise BadInput(f"{key} is not a valid {model.__name__}: {faults}") from error
+
+
+def write_model(
+    store: ObjectStore, key: str, model: BaseModel, *, if_absent: bool = False, if_match: str | None = None
+) -> str:
+    """Writes the record as JSON that a person can read; returns the etag."""
+    data = model.model_dump_json(indent=2).encode() + b"\n"
+    return store.put(key, data, if_absent=if_absent, if_match=if_match)
+
+
+def open_store(url: str, *, access_key: str = "", secret_key: str = "") -> ObjectStore:
+    """The store that the URL names: `file:///absolute/folder`, or
+    `s3://bucket[/prefix]?endpoint=http://host:port[&region=...]`, whose bucket is made if it is absent."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FolderStore(_folder(parts))
+    if parts.scheme == "s3":
+        from voxloom.storage_minio import MinioStore
+
+        return MinioStore.from_url(url, access_key, secret_key)
+    raise BadInput(
+        f"store URL scheme {parts.scheme!r} is unknown; expected file:///absolute/folder"
+        " or s3://bucket?endpoint=http://host:port"
+    )
+
+
+def _folder(parts: SplitResult) -> Path:
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise BadInput(
+            f"store URL {parts.geturl()!r} names no absolute folder; expected file:///absolute/folder"
+        )
+    return Path(unquote(parts.path))

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from voxloom import logs, rpc
-from voxloom.bus import EventBus, Handler, Subscription, kind_of, new_event, open_bus
+from voxloom.bus import EventBus, Handler, Subscription, kind_of, open_bus
 from voxloom.config import Config, load
 from voxloom.errors import BadInput, Unavailable, VoxloomError
+from voxloom.events import announce, stage_failed
+from voxloom.jobs import JobWorker
 from voxloom.reconcile import Reconciler
 from voxloom.storage import ObjectStore, open_store
-from voxloom.v1.events_pb2 import Event, StageFailed
+from voxloom.v1.events_pb2 import Event
 
-if TYPE_CHECKING:
-    from voxloom.jobs import JobRecord, JobWorker
+__all__ = ["Service", "announce", "main", "run_service", "stage_failed"]
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 Opened = TypeVar("Opened")
@@ -39,7 +40,7 @@ class Service:
     register: rpc.Register  # adds the servicers, returns their full service names
     handlers: Mapping[str, Handler]  # event kind -> function; must return soon: long work is a job
     reconcile: Callable[[], None]  # looks at the store and does or submits what is missing
-    workers: Sequence["JobWorker"] = ()
+    workers: Sequence[JobWorker] = ()
     ready: rpc.Ready = field(default_factory=dict)  # full service name -> is it SERVING?
     close: Callable[[], None] = _nothing
     max_message_bytes: int = rpc.MAX_MESSAGE_BYTES
@@ -90,8 +91,10 @@ def _wake(service: Service) -> None:
         worker.wake()
 
 
-async def _stop_workers(workers: Sequence["JobWorker"], timeout_s: float) -> None:
-    await asyncio.gather(*(asyncio.to_thread(worker.stop, timeout_s) for worker in workers))
+async def _stop_workers(workers: Sequence[JobWorker], timeout_s: float) -> None:
+    ended = await asyncio.gather(*(asyncio.to_thread(worker.stop, timeout_s) for worker in workers))
+    if not all(ended):
+        _log.warning("a job did not let go within %g s; another worker takes it over", timeout_s)
 
 
 def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack: AsyncExitStack) -> None:
@@ -139,34 +142,6 @@ async def _patiently(attempt: Callable[[], Opened], meanwhile: str) -> Opened:
             _log.warning("%s (%s); trying again in %g s", error, meanwhile, pause_s)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _MAX_BACKOFF_S)
-
-
-def announce(bus: EventBus, event: Event) -> bool:
-    """Publishes what has been written; a loss is logged and told by False, never raised.
-
-    The store is the truth: whoever missed the event finds the change at the next reconcile.
-    """
-    try:
-        bus.publish(event)
-    except VoxloomError as error:
-        _log.warning(
-            "event %s about %s is lost, others see the change within a minute: %s",
-            kind_of(event),
-            event.header.subject,
-            error,
-        )
-        return False
-    return True
-
-
-def stage_failed(bus: EventBus, source: str) -> Callable[["JobRecord"], None]:
-    """The on_failed of a JobWorker: tells everyone watching that a job is given up."""
-
-    def tell(job: "JobRecord") -> None:
-        body = StageFailed(stage=job.kind, job=job.id, error=job.error, attempts=job.failures)
-        announce(bus, new_event(source, job.id, body, job.trace))
-
-    return tell
 
 
 def main(

@@ -4,12 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST := $(BIN)/pytest $(ARGS)
+export SEAWEED ?= $(abspath $(BIN)/weed)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install install-dev unit test check format stubs requirements up down clean
+.NOTPARALLEL:
+.PHONY: help demo install install-dev unit test test-loop test-e2e check format stubs requirements up down clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install ## train on AN4 from scratch, optimise, serve, transcribe: all in one process tree, nothing else needed
 	$(BIN)/voxloom demo $(ARGS)
@@ -29,8 +31,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
 unit: install-dev ## the unit tests: under 30 s, no network
 	$(PYTEST) tests/unit
 
-test: unit ## all tests: unit; contract, integration, connected with a real RabbitMQ and S3 server; end to end
-	scripts/services.sh run $(PYTEST) tests/contract tests/integration tests/connected
+test: unit test-loop test-e2e ## all tests: unit; contract, integration, connected with real servers; end to end
+
+test-loop: install-dev ## contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
+	trap 'scripts/services.sh down' EXIT && scripts/services.sh up >/dev/null && eval "$$(scripts/services.sh env)" \
+	  && $(PYTEST) tests/contract tests/integration tests/connected
+
+test-e2e: install-dev ## the loop from recording to transcript, in embedded mode
 	$(PYTEST) tests/e2e
 
 check: install-dev ## what CI runs before the tests: lint, format, types, import contracts, stubs, repository rules

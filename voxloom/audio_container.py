@@ -38,9 +38,16 @@ def sniff(data: bytes) -> str:
 
 
 def check_whole(data: bytes, container: str) -> None:
-    """Raises BadInput for a WAV with fewer bytes than its header says; the decoder would not tell."""
+    """Raises BadInput where fewer bytes are there than the headers say and the decoder would not tell.
+
+    A cut FLAC needs no check here: its decoder fails.
+    """
     if container == "WAV":
         _check_wav(data)
+    elif container == "Ogg":
+        _check_last_page(data)
+    elif container == "MP3":
+        _check_xing(data)
 
 
 def _is_mpeg_frame(data: bytes) -> bool:
@@ -95,3 +102,33 @@ def _check_data_chunk(found: int, declared: int, byte_rate: int) -> None:
 
 def _seconds(found: int, declared: int, byte_rate: int) -> str:
     return f" ({found / byte_rate:.2f} of {declared / byte_rate:.2f} s)" if byte_rate else ""
+
+
+def _check_last_page(data: bytes) -> None:
+    """An Ogg page has a header of 27 bytes, a table of segment sizes, and the segments."""
+    at = data.rfind(b"OggS")
+    table = data[at + 27 : at + 27 + data[at + 26]] if at + 27 <= len(data) else b""
+    size = 27 + len(table) + sum(table)
+    if at + 27 > len(data) or len(table) < data[at + 26] or at + size > len(data):
+        raise BadInput(f"Ogg of {len(data)} bytes is truncated in its last page; send the whole file")
+
+
+def _check_xing(data: bytes) -> None:
+    """The first frame of an MP3 may tell the size of the stream, in its Xing or Info header."""
+    start = _after_id3(data)
+    head = data[start : start + 256]
+    at = max(head.find(b"Xing"), head.find(b"Info"))
+    if at < 0 or at + 16 > len(head):
+        return
+    flags, first, second = struct.unpack_from(">III", head, at + 4)
+    declared = second if flags & 1 else first  # the frame count comes before the byte count
+    found = len(data) - start
+    if flags & 2 and declared - found > 1500 + declared // 50:  # a frame, and writers that are a little off
+        raise BadInput(f"MP3 is truncated: {found} of {declared} bytes; send the whole file")
+
+
+def _after_id3(data: bytes) -> int:
+    """ID3v2: a header of 10 bytes whose last four hold 7 bits of the tag's size each."""
+    if not data.startswith(b"ID3") or len(data) < 10:
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))

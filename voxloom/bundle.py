@@ -1,8 +1,27 @@
-"""The model bundle: an export from the trainer, a measured bundle from the optimizer, the production pointer."""
+"""The model bundle: the trainer's export, the optimizer's measured bundle, the production pointer."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import Field
 
+from voxloom import keys
+from voxloom.errors import BadInput, NotFound
 from voxloom.manifest import Record
+from voxloom.storage import ObjectStore, parse_model
+from voxloom.text import NORMALIZER_VERSION
+from voxloom.tokenizer import CharTokenizer
+
+SCHEMA_VERSION = 1
+TOKENS = "tokens.txt"
+MAX_FILE_BYTES = 2 << 30  # protobuf's own limit of a graph
+_MAX_RECORD_BYTES = 1 << 20
+_MAX_TOKENS_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 class FileHash(Record):
@@ -57,3 +76,159 @@ class ProductionPointer(Record):
 
     model: str
     history: list[PointerEntry] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """All of it was checked against bundle.json and against each other."""
+
+    record: Bundle
+    served_graph: bytes
+    tokenizer: CharTokenizer
+
+
+def hash_bytes(data: bytes) -> FileHash:
+    return _hash_stream(io.BytesIO(data))
+
+
+def hash_file(path: Path) -> FileHash:
+    with path.open("rb") as file:
+        return _hash_stream(file)
+
+
+def write_file(store: ObjectStore, model: str, name: str, data: bytes) -> FileHash:
+    """Writes models/<model>/<name> and returns what bundle.json has to say of it."""
+    store.put(keys.model_file(model, keys.check_id(name, "file name")), data)
+    return hash_bytes(data)
+
+
+def write_bundle(store: ObjectStore, record: Bundle) -> None:
+    """Writes models/<model>/bundle.json: the last step, after every file that it names."""
+    store.put(keys.model_file(record.model, "bundle.json"), record.model_dump_json(indent=2).encode() + b"\n")
+
+
+def load_bundle(store: ObjectStore, model: str) -> LoadedBundle:
+    """The served graph and its tokens. Every file that bundle.json lists must be there with the size and hash
+    it says, tokens and graph must fit each other, and all must be of versions that this release knows;
+    BadInput names the file, what was expected and what was found. NotFound if there is no such model."""
+    from voxloom.engine import vocabulary_of  # here: the records are also read where nothing is computed
+    from voxloom.features import FEATURE_VERSION
+
+    key = keys.model_file(keys.check_id(model, "model"), "bundle.json")
+    record = _read_record(store, key)
+    _check_record(record, model, key)
+    _check_versions(record, key, FEATURE_VERSION)
+    for name in sorted(record.files.keys() - {record.served_file, TOKENS}):
+        _check_stored(store, record, name)
+    graph = _read_file(store, record, record.served_file, MAX_FILE_BYTES)
+    tokens = _read_file(store, record, TOKENS, _MAX_TOKENS_BYTES)
+    return LoadedBundle(record, graph, _matching_tokenizer(vocabulary_of(graph), tokens, record))
+
+
+def read_pointer(store: ObjectStore) -> tuple[ProductionPointer | None, str]:
+    """The production pointer and its etag for compare-and-swap; (None, "") before the first promotion."""
+    try:
+        data, etag = store.get_with_etag(keys.PRODUCTION)
+    except NotFound:
+        return None, ""
+    return parse_model(keys.PRODUCTION, data, ProductionPointer), etag
+
+
+def _read_record(store: ObjectStore, key: str) -> Bundle:
+    size = store.stat(key).size
+    if size > _MAX_RECORD_BYTES:
+        raise BadInput(f"{key} has {size} bytes; expected at most {_MAX_RECORD_BYTES}")
+    data = store.get(key)
+    _check_schema(key, data)
+    return parse_model(key, data, Bundle)
+
+
+def _check_schema(key: str, data: bytes) -> None:
+    """Before anything else is read: a newer schema may mean other things by the same names."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{key} is not JSON ({error}); restore it, or train and promote anew") from error
+    version = document.get("schema_version", 1) if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BadInput(
+            f"{key} has schema version {version!r}; this release reads {SCHEMA_VERSION}: upgrade it"
+        )
+
+
+def _check_record(record: Bundle, model: str, key: str) -> None:
+    for name in record.files:
+        keys.check_id(name, f"file name in {key}")
+    if record.model != model:
+        raise BadInput(f"{key} is of model {record.model[:100]!r}; expected {model}")
+    for name in (record.served_file, TOKENS):
+        if name not in record.files:
+            raise BadInput(f"{key} lists no {name[:100]!r}; found {', '.join(sorted(record.files))}")
+
+
+def _check_versions(record: Bundle, key: str, feature_version: int) -> None:
+    if record.feature_version != feature_version:
+        raise BadInput(
+            f"{key} was trained on features of version {record.feature_version}; this release has "
+            f"{feature_version}: train anew, or serve with the release that trained it"
+        )
+    if record.normalizer_version > NORMALIZER_VERSION:
+        raise BadInput(
+            f"{key} was trained on texts of normaliser {record.normalizer_version}; "
+            f"this release has {NORMALIZER_VERSION}: upgrade it"
+        )
+
+
+def _read_file(store: ObjectStore, record: Bundle, name: str, limit: int) -> bytes:
+    _check_size(store, record, name, limit)
+    data = store.get(keys.model_file(record.model, name))
+    _check_hash(record, name, hash_bytes(data))
+    return data
+
+
+def _check_stored(store: ObjectStore, record: Bundle, name: str) -> None:
+    """As `_read_file`, in bounded memory: the file is not served, but it is part of what was measured."""
+    _check_size(store, record, name, MAX_FILE_BYTES)
+    with store.open(keys.model_file(record.model, name)) as file:
+        _check_hash(record, name, _hash_stream(file))
+
+
+def _check_size(store: ObjectStore, record: Bundle, name: str, limit: int) -> None:
+    """Before the download, so that a wrong file costs nothing."""
+    key, expected = keys.model_file(record.model, name), record.files[name].size
+    try:
+        found = store.stat(key).size
+    except NotFound as error:
+        raise BadInput(f"{key} is missing; bundle.json lists it with {expected} bytes") from error
+    if found != expected or found > limit:
+        raise BadInput(f"{key} has {found} bytes; expected {expected} as in bundle.json, and at most {limit}")
+
+
+def _check_hash(record: Bundle, name: str, found: FileHash) -> None:
+    expected = record.files[name]
+    if (found.sha256, found.size) != (expected.sha256, expected.size):
+        raise BadInput(
+            f"{keys.model_file(record.model, name)} has sha256 {found.sha256}; expected {expected.sha256}: "
+            "the file was changed after it was measured; restore it, or roll back"
+        )
+
+
+def _matching_tokenizer(vocabulary: int, tokens: bytes, record: Bundle) -> CharTokenizer:
+    try:
+        tokenizer = CharTokenizer.from_tokens_txt(tokens.decode())
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{keys.model_file(record.model, TOKENS)} is not UTF-8") from error
+    if vocabulary != len(tokenizer):
+        raise BadInput(
+            f"{record.served_file} of model {record.model} has {vocabulary} outputs; "
+            f"expected {len(tokenizer)}, one for each line of {TOKENS}"
+        )
+    return tokenizer
+
+
+def _hash_stream(stream: BinaryIO) -> FileHash:
+    digest, size = hashlib.sha256(), 0
+    while block := stream.read(_BLOCK_BYTES):
+        digest.update(block)
+        size += len(block)
+    return FileHash(sha256=digest.hexdigest(), size=size)

@@ -1,15 +1,21 @@
 """Utterance and dataset records, and the CSV and JSONL manifests made of them."""
 
-from typing import Literal
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voxloom.errors import BadInput
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 class Record(BaseModel):
-    """Base of every JSON document in the store: frozen, versioned, unknown fields of newer releases kept out."""
+    """Base of every JSON document in the store: frozen, versioned, fields of newer releases left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     schema_version: int = 1
@@ -54,9 +60,21 @@ class Utterance(BaseModel):
     language: str
     source: str
     corpus: str
-    duration_s: float
+    duration_s: float = Field(ge=0, allow_inf_nan=False)
     audio_sha256: str
     split: SplitName
+
+
+class ListedClip(BaseModel):
+    """One line of somebody's JSONL manifest; what it does not say is None."""
+
+    model_config = ConfigDict(frozen=True)
+    path: str  # as written: `key` (A-Hackers) or `audio_filepath` (NeMo)
+    text: str
+    duration_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    speaker: str | None = None
+    language: str | None = None
+    split: SplitName | None = None
 
 
 class SplitSummary(Record):
@@ -82,3 +100,139 @@ class DatasetRecord(Record):
     languages: list[str]
     normalizer_version: int
     trace: str = ""
+
+
+COLUMNS = tuple(Utterance.model_fields)
+_MAX_LINE_BYTES = 65536
+_BLOCK_BYTES = 65536
+_MAX_FIELD = 8192  # characters
+_V = TypeVar("_V", bound=BaseModel)
+
+
+def write_csv(utterances: Iterable[Utterance]) -> Iterator[bytes]:
+    """A manifest in blocks, for `ObjectStore.put_stream`: a header, then one line an utterance, UTF-8."""
+    return _in_blocks(_csv_rows(utterances))
+
+
+def read_csv(source: BinaryIO | Iterable[bytes]) -> Iterator[Utterance]:
+    """A manifest line by line in bounded memory; BadInput names the line and the column that is wrong.
+
+    Columns are found by the names in the header, in any order; further columns are left alone.
+    """
+    lines = _lines(source, "CSV")
+    header = _header(*next(lines, ("CSV", "")))
+    for where, line in lines:
+        if line:
+            yield _valid(Utterance, dict(zip(header, _row(where, line, header), strict=True)), where)
+
+
+def write_jsonl(utterances: Iterable[Utterance]) -> Iterator[bytes]:
+    """One JSON object a line that several trainers read: `key` and `text` (A-Hackers), `audio_filepath`,
+    `duration` and `text` (NeMo), and our own columns."""
+    return _in_blocks(json.dumps(_jsonl_entry(each), ensure_ascii=False) + "\n" for each in utterances)
+
+
+def read_jsonl(source: BinaryIO | Iterable[bytes]) -> Iterator[ListedClip]:
+    """Lines of {"key", "text"} or {"audio_filepath", "duration", "text"}; BadInput names the line and field."""
+    for where, line in _lines(source, "JSONL"):
+        if line.strip():
+            yield _valid(ListedClip, _jsonl_object(where, line), where)
+
+
+def _csv_rows(utterances: Iterable[Utterance]) -> Iterator[str]:
+    yield _csv_line(COLUMNS)
+    for utterance in utterances:
+        line = _csv_line([getattr(utterance, column) for column in COLUMNS])
+        if any(character in line[:-1] for character in "\n\r\0"):
+            raise BadInput(f"utterance {utterance.utterance!r} holds a line break or NUL; normalise its text")
+        yield line
+
+
+def _csv_line(fields: Iterable[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(fields)
+    return out.getvalue()
+
+
+def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    block = bytearray()
+    for line in lines:
+        block += line.encode()
+        if len(block) >= _BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
+
+
+def _jsonl_entry(utterance: Utterance) -> dict[str, Any]:
+    own = utterance.model_dump(exclude={"audio_key", "duration_s"})
+    where = utterance.audio_key
+    return {"key": where, "audio_filepath": where, "duration": utterance.duration_s, **own}
+
+
+def _lines(source: BinaryIO | Iterable[bytes], what: str) -> Iterator[tuple[str, str]]:
+    """("CSV line 7", its text) of each line; of a file no line is read further than the limit."""
+    readline = getattr(source, "readline", None)
+    raw = iter(source) if readline is None else iter(lambda: readline(_MAX_LINE_BYTES + 1), b"")
+    for number, line in enumerate(raw, 1):
+        where = f"{what} line {number}"
+        if len(line) > _MAX_LINE_BYTES:
+            raise BadInput(f"{where} is longer than {_MAX_LINE_BYTES} bytes; expected one utterance a line")
+        try:
+            yield where, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{where} is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
+
+
+def _header(where: str, line: str) -> list[str]:
+    names = _split(where, line, ())
+    missing = [column for column in COLUMNS if names.count(column) != 1]
+    if missing:
+        raise BadInput(
+            f"CSV header {line[:200]!r} lacks or repeats {', '.join(missing)}; expected {','.join(COLUMNS)}"
+        )
+    return names
+
+
+def _row(where: str, line: str, header: Sequence[str]) -> list[str]:
+    fields = _split(where, line, header)
+    if len(fields) != len(header):
+        raise BadInput(f"{where} has {len(fields)} fields; expected {len(header)} as in the header")
+    for name, field in zip(header, fields, strict=True):
+        if len(field) > _MAX_FIELD or "\0" in field:
+            raise BadInput(f"{where}, column {name}: more than {_MAX_FIELD} characters, or a NUL; correct it")
+    return fields
+
+
+def _split(where: str, line: str, header: Sequence[str]) -> list[str]:
+    """Each line by itself, so that a quote left open spoils one line and not all the lines after it."""
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        at = len(next(csv.reader([line.replace("\r", " ")]), [])) - 1
+        name = header[at] if 0 <= at < len(header) else f"number {at + 1}"
+        raise BadInput(f'{where}, column {name}: quotes are not balanced ({error}); write " as ""') from error
+
+
+def _jsonl_object(where: str, line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+        json.dumps(entry, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where} is not JSON ({error}); expected one object a line") from error
+    if not isinstance(entry, dict):
+        raise BadInput(f"{where} is a JSON {type(entry).__name__}; expected an object")
+    path, duration = entry.get("key", entry.get("audio_filepath")), entry.get("duration")
+    known = {name: entry.get(name) for name in ("text", "speaker", "language", "split")}
+    return {**known, "path": path, "duration_s": duration}
+
+
+def _valid(model: type[_V], values: dict[str, Any], where: str) -> _V:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        column = ".".join(map(str, fault["loc"])) or "row"
+        found = str(fault["input"])[:60]
+        raise BadInput(f"{where}, column {column}: found {found!r}; {fault['msg']}") from error

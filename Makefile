@@ -65,7 +65,7 @@ down: ## stop them; the volumes stay
 	docker compose down
 
 .env:
-	@echo "No .env file: copy .env.example to .env and set the three passwords in it." >&2; exit 1
+	@echo "No .env file: copy .env.example to .env and set the two passwords in it." >&2; exit 1
 
 clean: ## remove what the commands above installed and cached; recordings and models stay
 	rm -rf $(VENV) .venv-protos .venv-uv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

@@ -13,8 +13,8 @@ from typing import Any, Literal
 _ids: ContextVar[dict[str, str] | None] = ContextVar("voxloom_log_ids", default=None)
 _CHATTY = ("pika", "urllib3", "asyncio", "grpc")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_CONTROLS = (*range(32), *range(127, 160))
-_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS} | {10: "\\n", 13: "\\r"}
+_LINE_BREAKERS = (*range(32), *range(127, 160), 0x2028, 0x2029)
+_ESCAPES = {code: f"\\u{code:04x}" for code in _LINE_BREAKERS} | {10: "\\n", 13: "\\r"}  # good in JSON too
 
 
 @contextmanager
@@ -74,7 +74,7 @@ class JsonFormatter(logging.Formatter):
         line |= bound() | _extra(record)
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False, default=str).translate(_ESCAPES)
 
 
 class TextFormatter(logging.Formatter):

@@ -23,12 +23,13 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=BaseModel)
+_PAGE = 10_000  # records in memory; each page reads its folder anew
 
 
 def list_all(store: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
     """Every object under the prefix, sorted, a page at a time."""
     after = ""
-    while page := store.list_page(prefix, start_after=after):
+    while page := store.list_page(prefix, start_after=after, limit=_PAGE):
         yield from page
         after = page[-1].key
 

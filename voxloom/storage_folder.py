@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.keys import check_key
-from voxloom.storage_port import ObjectInfo, check_page
+from voxloom.storage_port import ObjectInfo, check_page, walk
 
 _HIDDEN = ".voxloom"  # no key begins with a dot, so nothing in here is an object
 _NUM_LOCKS = 64
@@ -92,9 +92,8 @@ class FolderStore:
     def list_page(self, prefix: str, *, start_after: str = "", limit: int = 1000) -> list[ObjectInfo]:
         check_page(prefix, start_after, limit)
         page: list[ObjectInfo] = []
-        start = prefix.rpartition("/")[0]
         with self._translated():
-            for key in self._keys(start + "/" if start else "", prefix, start_after):
+            for key, _ in walk(self._entries, prefix, start_after):
                 # Deleted since its folder was read, or a file that somebody else put there.
                 with contextlib.suppress(NotFound, BadInput):
                     page.append(self.stat(key))
@@ -115,26 +114,12 @@ class FolderStore:
                 os.fsync(parent)
         self._prune(folders)
 
-    def _keys(self, folder: str, prefix: str, after: str) -> Iterator[str]:
-        """Keys in order, entering only folders that can hold one; a folder sorts as `name/`, after '-'."""
-        try:
+    def _entries(self, folder: str) -> Iterator[tuple[str, None]]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone since it was listed
             with self._walk(folder.split("/")[:-1]) as number, os.scandir(number) as entries:
-                names = sorted(
-                    entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
-                    for entry in entries
-                    if not entry.name.startswith(".")
-                )
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for name in names:
-            path = folder + name
-            if not name.endswith("/"):
-                if path.startswith(prefix) and path > after:
-                    yield path
-            elif (path.startswith(prefix) or prefix.startswith(path)) and (
-                path > after or after.startswith(path)
-            ):
-                yield from self._keys(path, prefix, after)
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        yield entry.name + ("/" if entry.is_dir(follow_symlinks=False) else ""), None
 
     @contextlib.contextmanager
     def _temporary(self) -> Iterator[tuple[str, FileIO]]:

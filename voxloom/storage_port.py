@@ -1,12 +1,14 @@
 """The object store port: the truth of voxloom lies behind these eight methods."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from voxloom.errors import BadInput
 from voxloom.keys import check_key
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,28 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes the object; no error if there is none."""
+
+
+def walk(
+    entries: Callable[[str], Iterable[tuple[str, T]]], prefix: str, after: str, folder: str | None = None
+) -> Iterator[tuple[str, T]]:
+    """Keys below `prefix` and behind `after`, in code-point order, for a store that knows folders.
+
+    `entries` gives the names in a folder (`""` or `a/b/`), those of folders with a slash at the end. A folder
+    counts as `name/` in the order: `a-b` and `a.b` come before what is in `a`. Only folders that can hold a
+    wanted key are entered.
+    """
+    if folder is None:
+        folder = prefix[: prefix.rfind("/") + 1]
+    for name, value in sorted(entries(folder), key=lambda entry: entry[0]):
+        path = folder + name
+        if not name.endswith("/"):
+            if path.startswith(prefix) and path > after:
+                yield path, value
+        elif (path.startswith(prefix) or prefix.startswith(path)) and (
+            path > after or after.startswith(path)
+        ):
+            yield from walk(entries, prefix, after, path)
 
 
 def check_page(prefix: str, start_after: str, limit: int) -> None:

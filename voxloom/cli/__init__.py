@@ -1,0 +1,70 @@
+"""The command line: `voxloom up` starts the services, all other commands talk to them over gRPC."""
+
+import sys
+from typing import Annotated
+
+import grpc
+import typer
+
+from voxloom import __version__, rpc
+from voxloom.cli import dataset, models, runs
+from voxloom.cli.demo import demo
+from voxloom.cli.events import events
+from voxloom.cli.importing import import_
+from voxloom.cli.output import complain
+from voxloom.cli.record import record
+from voxloom.cli.status import status
+from voxloom.cli.transcribe import transcribe
+from voxloom.cli.up import up
+from voxloom.errors import VoxloomError
+
+app = typer.Typer(
+    name="voxloom",
+    help="Your recordings in, a speech recogniser trained from scratch out. Begin with: voxloom demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voxloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(up)
+app.command()(demo)
+app.command("import")(import_)
+app.command()(record)
+app.add_typer(dataset.app, name="dataset")
+app.command()(runs.train)
+app.add_typer(runs.app, name="runs")
+app.add_typer(models.app, name="models")
+app.command()(transcribe)
+app.command()(events)
+app.command()(status)
+
+
+def main() -> None:
+    """Exit code 0; 1 failed, and one line says what; 2 a wrong command line; 130 Ctrl-C."""
+    try:
+        app()
+    except VoxloomError as error:
+        complain(f"voxloom: {error}")
+        sys.exit(1)
+    except grpc.RpcError as error:
+        complain(f"voxloom: {rpc.friendly(error)}")
+        sys.exit(1)
+    except OSError as error:
+        complain(f"voxloom: {error}")
+        sys.exit(1)

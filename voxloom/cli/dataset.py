@@ -1,0 +1,102 @@
+"""`voxloom dataset`: what training learns from, and what was left out of it and why."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
+from voxloom.cli.importing import follow, state_name
+from voxloom.cli.output import JsonOption, print_json, say, table
+from voxloom.errors import VoxloomError
+from voxloom.manifest import SPLITS
+from voxloom.v1 import ingest_pb2
+
+app = typer.Typer(no_args_is_help=True, help="Build, list and show datasets.", rich_markup_mode=None)
+
+
+@app.command()
+def build(json_: JsonOption = False, data: DataOption = None) -> None:
+    """Snapshot everything stored so far into a dataset now, without waiting for the retrain policy.
+
+    \b
+    Example:  voxloom dataset build
+    """
+    with client("ingest", data) as ingest:
+        job = ingest.BuildDataset(ingest_pb2.BuildDatasetRequest(), timeout=CALL_TIMEOUT_S)
+        job = follow(ingest, job, "building")
+        if job.state != ingest_pb2.JOB_STATE_DONE:
+            raise VoxloomError(f"job {job.id} ended {state_name(job.state)}: {job.error or job.message}")
+        dataset = get(ingest, job.dataset)
+    _show(dataset, json_)
+
+
+@app.command("list")
+def list_(json_: JsonOption = False, data: DataOption = None) -> None:
+    """List the datasets, newest first.
+
+    \b
+    Example:  voxloom dataset list
+    """
+    with client("ingest", data) as ingest:
+        datasets = ingest.ListDatasets(ingest_pb2.ListDatasetsRequest(), timeout=CALL_TIMEOUT_S).datasets
+    if json_:
+        print_json([_record(dataset) for dataset in datasets])
+    elif not datasets:
+        say("no dataset yet; import a corpus or record, then: voxloom dataset build")
+    else:
+        table(("dataset", "created", "train", "val", "test", "train hours"), (_row(d) for d in datasets))
+
+
+@app.command()
+def show(
+    dataset: Annotated[str, typer.Argument(help="Its id; the newest if left out.")] = "",
+    json_: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show one dataset: splits, sources, and every dropped utterance under its reason.
+
+    \b
+    Example:  voxloom dataset show
+    """
+    with client("ingest", data) as ingest:
+        found = get(ingest, dataset)
+    _show(found, json_)
+
+
+def get(ingest: Any, dataset: str = "") -> ingest_pb2.Dataset:
+    """One dataset, the newest by default."""
+    found: ingest_pb2.Dataset = ingest.GetDataset(
+        ingest_pb2.GetDatasetRequest(dataset=dataset), timeout=CALL_TIMEOUT_S
+    )
+    return found
+
+
+def _record(dataset: ingest_pb2.Dataset) -> Any:
+    return json.loads(dataset.record_json)
+
+
+def _row(dataset: ingest_pb2.Dataset) -> tuple[object, ...]:
+    counts = [dataset.splits[split].utterances for split in SPLITS]
+    return (dataset.id, dataset.created_at, *counts, f"{dataset.splits['train'].hours:.2f}")
+
+
+def _show(dataset: ingest_pb2.Dataset, json_: bool) -> None:
+    if json_:
+        print_json(_record(dataset))
+        return
+    say(f"dataset {dataset.id}, created {dataset.created_at}", "bold")
+    splits = ((name, dataset.splits[name]) for name in SPLITS)
+    table(
+        ("split", "utterances", "speakers", "hours"),
+        ((name, each.utterances, each.speakers, f"{each.hours:.2f}") for name, each in splits),
+    )
+    for source, number in sorted(dataset.utterances_by_source.items()):
+        say(f"{number} utterances from {source}")
+    for reason, number in sorted(dataset.dropped_by_reason.items()):
+        say(f"{number} dropped: {reason}", "yellow")
+    if dataset.overlapping_test_sentences:
+        say(
+            f"{dataset.overlapping_test_sentences} test sentences also occur in train (published split)",
+            "yellow",
+        )

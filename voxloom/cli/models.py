@@ -1,0 +1,137 @@
+"""`voxloom models`: what was measured, what is served, and the way back."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
+from voxloom.cli.output import JsonOption, percent, print_json, say, size, table
+from voxloom.v1 import optimizer_pb2
+
+PROMOTE_TIMEOUT_S = 120.0
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, promote and roll back models.", rich_markup_mode=None
+)
+
+
+@app.command("list")
+def list_(json_: JsonOption = False, data: DataOption = None) -> None:
+    """List the models, newest first, with the gate's decision on each.
+
+    \b
+    Example:  voxloom models list
+    """
+    with client("optimizer", data) as optimizer:
+        models = optimizer.ListModels(optimizer_pb2.ListModelsRequest(), timeout=CALL_TIMEOUT_S).models
+    if json_:
+        print_json([as_dict(model) for model in models])
+    elif not models:
+        say("no model yet; one appears when a training run has ended: voxloom runs list")
+    else:
+        table(
+            ("", "model", "decision", "test WER", "size", "RTF", "created"), (_row(model) for model in models)
+        )
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Argument(help="Its id; the one in production if left out.")] = "",
+    json_: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show one model: word errors with their interval, speed, and why it was promoted or not.
+
+    \b
+    Example:  voxloom models show
+    """
+    with client("optimizer", data) as optimizer:
+        found = optimizer.GetModel(optimizer_pb2.GetModelRequest(model=model), timeout=CALL_TIMEOUT_S)
+    if json_:
+        print_json(as_dict(found))
+    else:
+        _show(found)
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="Its id, from `voxloom models list`.")],
+    force: Annotated[bool, typer.Option("--force", help="Also if the gate rejected it.")] = False,
+    data: DataOption = None,
+) -> None:
+    """Serve this model. What was served before stays one rollback away.
+
+    \b
+    Example:  voxloom models promote m-1234 --force
+    """
+    request = optimizer_pb2.PromoteModelRequest(model=model, force=force)
+    with client("optimizer", data) as optimizer:
+        done = optimizer.PromoteModel(request, timeout=PROMOTE_TIMEOUT_S)
+    say(f"{done.model} is in production, before it {done.previous or 'nothing'}")
+
+
+@app.command()
+def rollback(data: DataOption = None) -> None:
+    """Serve the model that was in production before the present one.
+
+    \b
+    Example:  voxloom models rollback
+    """
+    with client("optimizer", data) as optimizer:
+        done = optimizer.RollbackModel(optimizer_pb2.RollbackModelRequest(), timeout=PROMOTE_TIMEOUT_S)
+    say(f"{done.model} is in production again, instead of {done.previous}")
+
+
+def as_dict(model: optimizer_pb2.Model) -> dict[str, Any]:
+    """For scripts: the figures, with bundle.json and decision.json whole."""
+    return {
+        "model": model.id,
+        "run": model.run,
+        "dataset": model.dataset,
+        "created_at": model.created_at,
+        "decision": model.decision,
+        "reasons": list(model.reasons),
+        "production": model.production,
+        "served_file": model.served_file,
+        "served_bytes": model.served_bytes,
+        "test_wer": model.test.wer,
+        "test_wer_95": [model.test.wer_low, model.test.wer_high],
+        "real_time_factor": model.real_time_factor,
+        "bundle_record": json.loads(model.bundle_json or "{}"),
+        "decision_record": json.loads(model.decision_json or "{}"),
+    }
+
+
+def _row(model: optimizer_pb2.Model) -> tuple[object, ...]:
+    mark = "*" if model.production else ""
+    decision = model.decision or "being measured"
+    speed = f"{model.real_time_factor:.3f}" if model.real_time_factor else "-"
+    served = size(model.served_bytes) if model.served_bytes else "-"
+    return (mark, model.id, decision, _wer(model.test), served, speed, model.created_at)
+
+
+def _wer(test: optimizer_pb2.WordErrors) -> str:
+    return percent(test.wer) if test.reference_words else "-"
+
+
+def _show(model: optimizer_pb2.Model) -> None:
+    place = ", in production" if model.production else ""
+    say(f"model {model.id}: {model.decision or 'being measured'}{place}", "bold")
+    for reason in model.reasons:
+        say(f"  {reason}")
+    say(f"trained in {model.run} on {model.dataset}, created {model.created_at}")
+    if model.test.reference_words:
+        say(f"test    {describe_errors(model.test)}")
+    if model.served_bytes:
+        speed = f"{model.real_time_factor:.3f} s of computing per s of audio"
+        say(f"served  {model.served_file}, {size(model.served_bytes)}, {speed}")
+
+
+def describe_errors(test: optimizer_pb2.WordErrors) -> str:
+    """WER 7.1 % (95 %: 5.2 to 9.3): 30 sub, 12 del, 13 ins of 773 words in 130 utterances."""
+    return (
+        f"WER {percent(test.wer)} (95 %: {100 * test.wer_low:.1f} to {100 * test.wer_high:.1f}): "
+        f"{test.substitutions} sub, {test.deletions} del, {test.insertions} ins "
+        f"of {test.reference_words} words in {test.utterances} utterances"
+    )

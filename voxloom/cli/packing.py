@@ -1,0 +1,78 @@
+"""The tar stream of a corpus, made on the fly: no copy on disk, same corpus, same bytes."""
+
+import gzip
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from voxloom.cli.corpus import Corpus, inside
+from voxloom.errors import BadInput
+
+CHUNK_BYTES = 64 * 1024
+_BLOCK = tarfile.BLOCKSIZE
+
+
+def pack(corpus: Corpus) -> Iterator[bytes]:
+    """The tar, in pieces of any size; without times, owners and modes, so that content alone decides."""
+    if corpus.manifest_name:
+        yield _header(corpus.manifest_name, len(corpus.manifest))
+        yield corpus.manifest + _padding(len(corpus.manifest))
+    for name in corpus.names:
+        path = inside(corpus.root, name, name)  # once more: the disk may have changed since the first look
+        if path is None:
+            raise BadInput(f"{corpus.root / name} has gone while it was being sent; import again")
+        yield from _member(name, path)
+    yield bytes(2 * _BLOCK)
+
+
+def _member(name: str, path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        expected = path.stat().st_size
+        yield _header(name, expected)
+        sent = 0
+        while chunk := file.read(CHUNK_BYTES):
+            sent += len(chunk)
+            yield chunk
+        if sent != expected:
+            raise BadInput(
+                f"{path} changed while it was being sent ({expected} bytes became {sent}); import again"
+            )
+        yield _padding(sent)
+
+
+def _header(name: str, num_bytes: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = num_bytes
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _padding(num_bytes: int) -> bytes:
+    return bytes(-num_bytes % _BLOCK)
+
+
+def read_tar(path: Path) -> Iterator[bytes]:
+    """A ready-made tar as it is, unpacked on the way if it is gzipped."""
+    with open(path, "rb") as probe:
+        zipped = probe.read(2) == b"\x1f\x8b"
+    opened: BinaryIO = gzip.open(path, "rb") if zipped else open(path, "rb")  # type: ignore[assignment]  # noqa: SIM115
+    with opened as file:
+        try:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+        except (OSError, EOFError) as error:
+            raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def rechunk(pieces: Iterator[bytes], chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The same bytes in messages of one size: small files do not cost a message each."""
+    buffer = bytearray()
+    for piece in pieces:
+        buffer += piece
+        start = 0
+        while len(buffer) - start >= chunk_bytes:
+            yield bytes(buffer[start : start + chunk_bytes])
+            start += chunk_bytes
+        del buffer[:start]
+    if buffer:
+        yield bytes(buffer)

@@ -1,0 +1,117 @@
+"""The data folder of embedded mode: who runs on it, where the services listen, where the files lie."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from voxloom.errors import NotReady, Unavailable
+from voxloom.manifest import Record
+
+DEFAULT_DATA = Path("voxloom-data")
+SERVICES = ("recorder", "ingest", "trainer", "optimizer", "inference")  # in the order of the flow
+DEFAULT_PORT_BASE = 50051
+LOCK_WAIT_S = 1.0
+
+
+class Running(Record):
+    """DIR/voxloom.json, written once all services answer and removed at a clean end."""
+
+    pid: int
+    addresses: dict[str, str]  # service -> host:port
+    store: str
+    started_at: str  # ISO 8601, UTC
+    version: str
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """The object store's folder; the files below are not objects but lie beside them."""
+
+    root: Path
+
+    @property
+    def running_file(self) -> Path:
+        return self.root / "voxloom.json"
+
+    @property
+    def events_file(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        return self.root / "voxloom.log"
+
+    @property
+    def store_url(self) -> str:
+        return self.root.absolute().as_uri()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the folder while this process lives; NotReady names the process that has it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.root / ".lock", "a+") as file:
+            if not _try_lock(file):
+                file.seek(0)
+                holder = file.read(20).strip() or "unknown"
+                raise NotReady(
+                    f"{self.root} is in use by another voxloom (process {holder}); "
+                    "stop that one, or choose another folder with --data"
+                )
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def is_locked(self) -> bool:
+        """Whether a voxloom lives on this folder; asked of the kernel, so a killed one does not count."""
+        try:
+            with open(self.root / ".lock") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def announce(self, running: Running) -> None:
+        """Writes voxloom.json whole or not at all."""
+        part = self.root / ".voxloom.json"
+        part.write_text(running.model_dump_json(indent=2) + "\n")
+        part.replace(self.running_file)
+
+    def withdraw(self) -> None:
+        self.running_file.unlink(missing_ok=True)
+
+    def running(self) -> Running | None:
+        """What runs on this folder now, or None: also when a killed one left its file behind."""
+        if not self.is_locked():
+            return None
+        try:
+            return Running.model_validate_json(self.running_file.read_bytes())
+        except FileNotFoundError:
+            return None  # it is just starting
+        except (OSError, ValidationError) as error:
+            raise Unavailable(
+                f"{self.running_file} cannot be read ({type(error).__name__}); restart voxloom"
+            ) from error
+
+
+def _try_lock(file: IO[str]) -> bool:
+    """Tries for a moment: whoever only asks `is_locked` holds it for an instant."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True

@@ -3,7 +3,8 @@
     python scripts/make_example_corpus.py SOURCE_DIR [TARGET_DIR]
 
 SOURCE_DIR holds `manifest.tsv` (path, text, speaker, split, gender; tab-separated, unquoted), the audio it
-names and `LICENSE`. Ogg gives each stream a random serial number: a second run gives other bytes, the same sound.
+names and `LICENSE`. Ogg gives each stream a random serial number: a second run gives other
+bytes, the same sound.
 """
 
 import argparse

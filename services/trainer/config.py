@@ -1,0 +1,15 @@
+"""Settings of the trainer."""
+
+from pydantic import Field
+
+from voxloom.config import Config, Port
+
+
+class TrainerConfig(Config):
+    trainer_port: Port = 50053
+    train_auto: bool = True  # train each new dataset by itself
+    train_recipe: str = ""  # empty: chosen from the hours of data
+    train_seed: int = Field(default=1, ge=0, le=2**31 - 1)
+    train_budget_minutes: float = Field(default=0.0, ge=0, le=60 * 24 * 60)  # wall clock; 0: to convergence
+    train_threads: int = Field(default=0, ge=0, le=1024)  # 0: as many as this process may use
+    train_checkpoint_s: float = Field(default=30.0, ge=0, le=3600)

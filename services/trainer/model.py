@@ -1,0 +1,214 @@
+"""The whole network, top to bottom: log-mel features in, log probabilities of characters out.
+
+A Conformer encoder (Gulati et al. 2020, arXiv 2005.08100) with rotary positions (Su et al. 2021, arXiv
+2104.09864) under a CTC head (Graves et al. 2006), and a second CTC head in the middle for training
+(Lee and Watanabe 2021, arXiv 2102.03216).
+
+Shapes in names: B batch, T feature frames (10 ms), S = ceil(T / 4) encoder frames (40 ms), F mel bins,
+D width, H heads, C front-end channels, V vocabulary with the blank at 0.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from services.trainer.recipes import ModelConfig
+
+SUBSAMPLING = 4  # feature frames per encoder frame; sherpa-onnx fixes this number for its CTC contract
+
+
+class Recogniser(nn.Module):
+    """log_mel_BTF (B, T, 80) float32 and lengths_B (B) int64 -> log_probs_BSV (B, S, V), lengths_B (B).
+
+    Frames beyond an utterance's length change nothing within it, whatever they hold: every layer
+    that looks sideways masks them first.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, num_mel: int = 80) -> None:
+        super().__init__()
+        self.config = config
+        self.front = Subsampling(num_mel, config.front_channels, config.width, config.dropout)
+        self.blocks = nn.ModuleList(ConformerBlock(config) for _ in range(config.blocks))
+        self.head = nn.Linear(config.width, vocabulary)
+        self.intermediate_head = nn.Linear(config.width, vocabulary)
+
+    def forward(self, log_mel_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        log_probs_BSV, _, lengths_B = self.both_heads(log_mel_BTF, lengths_B)
+        return log_probs_BSV, lengths_B
+
+    def both_heads(self, log_mel_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Log probabilities of the last and of the intermediate head (None when it is turned off)."""
+        x_BSD, lengths_B = self.front(log_mel_BTF, lengths_B)
+        valid_BS = valid_frames(lengths_B, x_BSD.shape[1])
+        cos_SK, sin_SK = rotary_tables(x_BSD.shape[1], self.config.width // self.config.heads, x_BSD.device)
+        intermediate_BSV = None
+        for number, block in enumerate(self.blocks, start=1):
+            x_BSD = block(x_BSD, valid_BS, cos_SK, sin_SK)
+            if number == self.config.intermediate_block:
+                intermediate_BSV = self.intermediate_head(x_BSD).log_softmax(-1)
+        return self.head(x_BSD).log_softmax(-1), intermediate_BSV, lengths_B
+
+
+class Subsampling(nn.Module):
+    """Normalises log-mel by the training data's mean and deviation, then halves the frame rate twice.
+
+    The second convolution is depthwise separable (Rekesh et al. 2023, arXiv 2305.05084): with a full
+    one the front-end costs more than the encoder of a small model.
+    """
+
+    mean_F: Tensor
+    deviation_F: Tensor
+
+    def __init__(self, num_mel: int, channels: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("mean_F", torch.zeros(num_mel))
+        self.register_buffer("deviation_F", torch.ones(num_mel))
+        self.first = nn.Conv2d(1, channels, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        self.project = nn.Linear(channels * (num_mel // SUBSAMPLING), width)
+        self.dropout = ChannelDropout(dropout)
+
+    def forward(self, log_mel_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        x_BTF = (log_mel_BTF - self.mean_F) / self.deviation_F
+        x_BCTF = F.silu(self.first(silence_padding(x_BTF, lengths_B)[:, None]))
+        lengths_B = halve(lengths_B)
+        keep_BT = valid_frames(lengths_B, x_BCTF.shape[2])
+        x_BCTF = self.second(x_BCTF * keep_BT[:, None, :, None])
+        x_BCSF = F.silu(self.mix(x_BCTF))
+        x_BSD = self.project(x_BCSF.transpose(1, 2).flatten(2))
+        return self.dropout(x_BSD), halve(lengths_B)
+
+
+class ConformerBlock(nn.Module):
+    """Half feed-forward, attention, convolution, half feed-forward, each as a residual; then a norm."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.feed_forward_in = FeedForward(config)
+        self.attention = Attention(config)
+        self.convolution = Convolution(config)
+        self.feed_forward_out = FeedForward(config)
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, x_BSD: Tensor, valid_BS: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
+        x_BSD = x_BSD + 0.5 * self.feed_forward_in(x_BSD)
+        x_BSD = x_BSD + self.attention(x_BSD, valid_BS, cos_SK, sin_SK)
+        x_BSD = x_BSD + self.convolution(x_BSD, valid_BS)
+        out_BSD: Tensor = self.norm(x_BSD + 0.5 * self.feed_forward_out(x_BSD))
+        return out_BSD
+
+
+class FeedForward(nn.Sequential):
+    """Norm, widen, SiLU, narrow; frame by frame."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        hidden = config.width * config.feed_forward
+        super().__init__(
+            nn.LayerNorm(config.width),
+            nn.Linear(config.width, hidden),
+            nn.SiLU(),
+            ChannelDropout(config.dropout),
+            nn.Linear(hidden, config.width),
+            ChannelDropout(config.dropout),
+        )
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the valid frames, positions by rotation of queries and keys."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(config.width)
+        self.queries_keys_values = nn.Linear(config.width, 3 * config.width)
+        self.output = nn.Linear(config.width, config.width)
+        self.dropout = ChannelDropout(config.dropout)
+
+    def forward(self, x_BSD: Tensor, valid_BS: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
+        projected = self.queries_keys_values(self.norm(x_BSD)).chunk(3, dim=-1)
+        query_BHSK, key_BHSK, value_BHSK = (
+            p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in projected
+        )
+        query_BHSK = rotate(query_BHSK, cos_SK, sin_SK)
+        key_BHSK = rotate(key_BHSK, cos_SK, sin_SK)
+        mask_B11S = valid_BS[:, None, None, :]
+        mixed_BHSK = F.scaled_dot_product_attention(query_BHSK, key_BHSK, value_BHSK, attn_mask=mask_B11S)
+        out_BSD: Tensor = self.dropout(self.output(mixed_BHSK.transpose(1, 2).flatten(2)))
+        return out_BSD
+
+
+class Convolution(nn.Module):
+    """Gated pointwise, depthwise over time, batch norm, SiLU, pointwise.
+
+    Batch norm, not layer norm: on an hour of data layer norm stays on the blank plateau for many epochs.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, kernel = config.width, config.kernel
+        self.norm = nn.LayerNorm(width)
+        self.gate = nn.Linear(width, 2 * width)
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.batch_norm = nn.BatchNorm1d(width)
+        self.output = nn.Linear(width, width)
+        self.dropout = ChannelDropout(config.dropout)
+
+    def forward(self, x_BSD: Tensor, valid_BS: Tensor) -> Tensor:
+        gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * valid_BS[:, :, None]
+        mixed_BDS = self.batch_norm(self.depthwise(gated_BSD.transpose(1, 2)))
+        out_BSD: Tensor = self.dropout(self.output(F.silu(mixed_BDS).transpose(1, 2)))
+        return out_BSD
+
+
+class ChannelDropout(nn.Module):
+    """Drops whole channels of an utterance, in all frames alike (Gal and Ghahramani, arXiv 1512.05287).
+
+    A mask for each frame costs a fifth of a training step on a CPU, whose random numbers come one by one.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x_BSD: Tensor) -> Tensor:
+        if not self.training or not self.probability:
+            return x_BSD
+        keep = 1 - self.probability
+        mask_B1D = x_BSD.new_empty(x_BSD.shape[0], 1, x_BSD.shape[2]).bernoulli_(keep) / keep
+        return x_BSD * mask_B1D
+
+
+def halve(lengths_B: Tensor) -> Tensor:
+    """Frames that a stride-2 convolution with padding 1 leaves: ceil(n / 2)."""
+    return torch.div(lengths_B + 1, 2, rounding_mode="floor")
+
+
+def valid_frames(lengths_B: Tensor, frames: int) -> Tensor:
+    """(B, frames) bool: true within each utterance."""
+    return torch.arange(frames, device=lengths_B.device)[None, :] < lengths_B[:, None]
+
+
+def silence_padding(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+    """Zeros beyond each utterance's end, whatever stood there (NaN included)."""
+    return torch.where(valid_frames(lengths_B, x_BTF.shape[1])[:, :, None], x_BTF, torch.zeros_like(x_BTF))
+
+
+def rotary_tables(frames: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """cos and sin (S, K) of position times frequency; each frequency serves two channels, K/2 apart."""
+    exponents = torch.arange(0, head_width, 2, device=device, dtype=torch.float32) / head_width
+    angles_SK = (
+        torch.arange(frames, device=device, dtype=torch.float32)[:, None] * (10000.0**-exponents)[None, :]
+    )
+    angles_SK = torch.cat([angles_SK, angles_SK], dim=-1)
+    return angles_SK.cos(), angles_SK.sin()
+
+
+def rotate(x_BHSK: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
+    """Turns each pair of channels by its angle, so that products depend on the distance of two frames."""
+    first, second = x_BHSK.chunk(2, dim=-1)
+    return x_BHSK * cos_SK + torch.cat([-second, first], dim=-1) * sin_SK
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,259 @@
+"""The training run, as it happens: load, loop over epochs, keep the best, stop in time.
+
+The random numbers of a step depend on the seed and the step alone, so a run that was interrupted anywhere
+and resumed from its checkpoint goes on exactly as if nothing had happened.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel
+from torch import Tensor
+
+from services.trainer.augment import mask
+from services.trainer.data import Batch, Features, TrainingData, feature_statistics
+from services.trainer.decode import Score, score
+from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.model import Recogniser
+from services.trainer.recipes import Recipe
+from voxloom.errors import VoxloomError
+from voxloom.tokenizer import CharTokenizer
+
+_PLATEAU_EPOCHS = 8
+_PLATEAU_ADVICE = (
+    "the model still answers every clip with silence (CTC's blank plateau); if this does not end in a few "
+    "epochs, check that texts match their audio and train on more or longer sentences"
+)
+
+
+class Counters(BaseModel):
+    """Where a run stands."""
+
+    epochs: int  # planned; a wall-clock budget moves it
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    trained_s: float = 0.0  # wall clock, over all sittings
+    best_wer: float = 1e9  # JSON has no infinity
+    best_cer: float = 1e9
+    best_epoch: int = -1
+    silent_epochs: int = 0
+
+
+@dataclass
+class State:
+    """All that changes during a run; `checkpoint.py` saves and restores it whole."""
+
+    model: Recogniser
+    average: Recogniser  # exponential moving average of the weights: what is evaluated and exported
+    optimizer: torch.optim.Optimizer
+    at: Counters
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run works with; nothing of it changes."""
+
+    recipe: Recipe
+    seed: int
+    budget_s: float  # wall clock for training; 0 means to convergence
+    train: TrainingData
+    val: Features
+    tokenizer: CharTokenizer
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How the loop reaches the world."""
+
+    log: MetricsLog
+    save: Callable[[State], None]  # a checkpoint
+    save_best: Callable[[State], None]
+    should_stop: Callable[[], bool]  # asked after each step
+    lap: Callable[[], float]  # seconds since it was last called
+    checkpoint_every_s: float = 30.0
+
+
+class Interrupted(VoxloomError):
+    """Training was asked to stop; the checkpoint is saved and the run can go on."""
+
+
+def new_state(task: Task) -> State:
+    """A fresh network: weights from the seed, normalisation from the training data."""
+    torch.manual_seed(task.seed)
+    model = Recogniser(task.recipe.model, len(task.tokenizer))
+    mean_F, deviation_F = feature_statistics(task.train)
+    model.front.mean_F.copy_(mean_F)
+    model.front.deviation_F.copy_(deviation_F)
+    model.to(task.device)
+    average = copy.deepcopy(model).requires_grad_(False)
+    optimizer = torch.optim.AdamW(parameter_groups(model, task.recipe), lr=0.0, betas=(0.9, 0.98), fused=True)
+    return State(model, average, optimizer, Counters(epochs=task.recipe.epochs))
+
+
+def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels only, not for biases and norms."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def train(task: Task, state: State, hooks: Hooks) -> State:
+    """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
+    while state.at.epoch < state.at.epochs and not out_of_patience(state, task.recipe):
+        train_epoch(task, state, hooks)
+        scored = score(state.average, task.val, task.tokenizer)
+        state.at.trained_s += hooks.lap()
+        end_epoch(task, state, scored, hooks)
+        hooks.save(state)
+    return state
+
+
+def train_epoch(task: Task, state: State, hooks: Hooks) -> None:
+    """The epoch's remaining steps, with a checkpoint now and then."""
+    batches = task.train.batches(state.at.epoch)
+    state.model.train()
+    saved_at_s = state.at.trained_s
+    while state.at.step_in_epoch < len(batches):
+        batch = task.train.load(batches[state.at.step_in_epoch], state.at.step)
+        loss, gradient_norm = train_step(task, state, batch, len(batches))
+        seconds = hooks.lap()
+        state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
+        state.at.trained_s += seconds
+        hooks.log.step(step_metrics(state, len(batches), loss, gradient_norm, batch.audio_s / seconds))
+        if hooks.should_stop():
+            hooks.save(state)
+            raise Interrupted(
+                f"training stopped at step {state.at.step}; it goes on from there at the next start"
+            )
+        if state.at.trained_s - saved_at_s >= hooks.checkpoint_every_s:
+            hooks.save(state)
+            saved_at_s = state.at.trained_s
+
+
+def train_step(task: Task, state: State, batch: Batch, steps_in_epoch: int) -> tuple[float, float]:
+    """Forward, backward, update; returns loss per token and gradient norm."""
+    recipe = task.recipe
+    torch.manual_seed(task.seed * 1_000_003 + state.at.step)
+    log_mel_BTF = batch.log_mel_BTF
+    if state.at.step >= recipe.mask_after_steps:
+        log_mel_BTF = mask(log_mel_BTF, recipe)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, state, steps_in_epoch)
+    loss = ctc_losses(state.model, log_mel_BTF.to(task.device), batch, recipe.intermediate_weight)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
+    state.optimizer.step()
+    update_average(state, recipe.ema_decay)
+    return loss.item(), norm.item()
+
+
+def ctc_losses(model: Recogniser, log_mel_BTF: Tensor, batch: Batch, intermediate_weight: float) -> Tensor:
+    """CTC of the last head and, with its weight, of the intermediate one (arXiv 2102.03216)."""
+    last_BSV, middle_BSV, lengths_B = model.both_heads(log_mel_BTF, batch.lengths_B.to(log_mel_BTF.device))
+    loss = ctc_loss(last_BSV, lengths_B, batch)
+    if middle_BSV is None:
+        return loss
+    return (1 - intermediate_weight) * loss + intermediate_weight * ctc_loss(middle_BSV, lengths_B, batch)
+
+
+def ctc_loss(log_probs_BSV: Tensor, lengths_B: Tensor, batch: Batch) -> Tensor:
+    """Mean over utterances of the loss per token; infinite ones (text longer than audio) count zero."""
+    return F.ctc_loss(
+        log_probs_BSV.transpose(0, 1),
+        batch.targets_BU.to(log_probs_BSV.device),
+        lengths_B,
+        batch.target_lengths_B.to(log_probs_BSV.device),
+        zero_infinity=True,
+    )
+
+
+def learning_rate(recipe: Recipe, state: State, steps_in_epoch: int) -> float:
+    """Linear warm-up by steps, then a cosine down to 1 % at the last planned epoch."""
+    done = min((state.at.epoch + state.at.step_in_epoch / steps_in_epoch) / state.at.epochs, 1.0)
+    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.learning_rate * min(1.0, (state.at.step + 1) / recipe.warmup_steps) * cosine
+
+
+@torch.no_grad()
+def update_average(state: State, decay: float) -> None:
+    """Moves the average towards the model: parameters, and the batch norms' statistics with them."""
+    decay = min(decay, (1 + state.at.step) / (10 + state.at.step))
+    for averaged, current in zip(
+        state.average.state_dict().values(), state.model.state_dict().values(), strict=True
+    ):
+        if averaged.dtype.is_floating_point:
+            averaged.lerp_(current, 1 - decay)
+        else:
+            averaged.copy_(current)
+
+
+def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:
+    """Counts, keeps the best weights, fits the plan to the time that is left, tells the user."""
+    state.at.epoch, state.at.step_in_epoch = state.at.epoch + 1, 0
+    wer, cer = (scored.wer, scored.cer) if scored.utterances else (1.0, 1.0)
+    if not scored.utterances or (wer, cer) < (state.at.best_wer, state.at.best_cer):
+        state.at.best_wer, state.at.best_cer, state.at.best_epoch = wer, cer, state.at.epoch
+        hooks.save_best(state)
+    state.at.silent_epochs = state.at.silent_epochs + 1 if scored.says_nothing else 0
+    message = fit_to_budget(task, state)
+    if state.at.silent_epochs >= _PLATEAU_EPOCHS:
+        message = _PLATEAU_ADVICE
+    if out_of_patience(state, task.recipe):
+        message = f"early stop: no better validation WER for {task.recipe.patience_epochs} epochs"
+    hooks.log.epoch(epoch_metrics(state, scored, message))
+
+
+def fit_to_budget(task: Task, state: State) -> str:
+    """Plans as many epochs as the measured pace leaves time for, at most the recipe's."""
+    if not task.budget_s:
+        return ""
+    epoch_s = state.at.trained_s / state.at.epoch
+    left = int(max(0.0, task.budget_s - state.at.trained_s) / epoch_s)
+    planned = min(task.recipe.epochs, state.at.epoch + left)
+    if planned == state.at.epochs:
+        return ""
+    state.at.epochs = planned
+    return f"{planned} epochs fit into {task.budget_s / 60:.1f} minutes at {epoch_s:.1f} s an epoch"
+
+
+def out_of_patience(state: State, recipe: Recipe) -> bool:
+    """Early stopping counts only while the best epoch lies in the past and the blank plateau is left."""
+    return state.at.best_epoch >= 0 and state.at.epoch - state.at.best_epoch >= recipe.patience_epochs
+
+
+def step_metrics(
+    state: State, steps: int, loss: float, gradient_norm: float, audio_s_per_s: float
+) -> Metrics:
+    """The line of one step; its ETA supposes that the pace so far holds."""
+    done, planned = state.at.epoch * steps + state.at.step_in_epoch, steps * state.at.epochs
+    return Metrics(
+        step=state.at.step,
+        epoch=state.at.epoch,
+        epochs=state.at.epochs,
+        steps_total=planned,
+        loss=loss,
+        learning_rate=float(state.optimizer.param_groups[0]["lr"]),
+        gradient_norm=gradient_norm,
+        audio_s_per_s=audio_s_per_s,
+        eta_s=state.at.trained_s / max(done, 1) * (planned - done),
+    )
+
+
+def epoch_metrics(state: State, scored: Score, message: str) -> Metrics:
+    """The line of an epoch: validation errors and one example, a different one each time."""
+    line = Metrics(step=state.at.step, epoch=state.at.epoch, epochs=state.at.epochs, message=message)
+    line.eta_s = state.at.trained_s / state.at.epoch * (state.at.epochs - state.at.epoch)
+    if scored.utterances:
+        shown = scored.utterances[state.at.epoch % len(scored.utterances)]
+        line.val_wer, line.val_cer = scored.wer, scored.cer
+        line.example_reference, line.example_hypothesis = shown.reference, shown.hypothesis
+    return line

@@ -1,7 +1,7 @@
 """Checks rules of the repository that no other tool knows; prints every fault and exits 1 if there is one.
 
-Sizes: no tracked file over 2 MB outside examples/. Text: no absolute path of a machine. Pins: every dependency of
-an extra stands in its requirements file in a version that pyproject.toml admits, and torch stands in none.
+Sizes: no tracked file over 2 MB outside examples/. Text: no absolute path of a machine. Pins: each dependency
+of an extra stands in its requirements file in a version that pyproject.toml admits, and torch stands in none.
 """
 
 import re

@@ -1,0 +1,37 @@
+"""Composition root of the recorder: `python -m services.recorder`."""
+
+import sys
+
+from services.recorder.config import RecorderConfig
+from services.recorder.handlers import HANDLERS
+from services.recorder.servicer import RecorderServicer
+from services.recorder.sweep import Sweep
+from services.recorder.takes import Takes
+from voxloom.audio import Limits
+from voxloom.bus import EventBus
+from voxloom.runtime import Service, main
+from voxloom.storage import ObjectStore
+
+MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at once is met half-way
+
+
+def build(config: RecorderConfig, store: ObjectStore, bus: EventBus) -> Service:
+    takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s))
+    servicer = RecorderServicer(
+        takes,
+        max_upload_bytes=config.recorder_max_upload_bytes,
+        max_uploads=config.recorder_max_uploads,
+        upload_s=config.recorder_upload_s,
+    )
+    return Service(
+        name="recorder",
+        address=f"{config.grpc_host}:{config.recorder_port}",
+        register=servicer.register,
+        handlers=HANDLERS,
+        reconcile=Sweep(store, takes),
+        max_message_bytes=MAX_MESSAGE_BYTES,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main("recorder", build, RecorderConfig))

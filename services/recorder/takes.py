@@ -1,0 +1,151 @@
+"""How a take comes into the store, and how it leaves."""
+
+import hashlib
+import json
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from services.recorder.checks import Pcm16, check_take, decode_take
+from services.recorder.labels import Labels, is_id, speaker_id
+from voxloom import audio, keys
+from voxloom.audio import Limits
+from voxloom.bus import EventBus, new_event
+from voxloom.errors import Conflict, NotFound
+from voxloom.events import announce
+from voxloom.manifest import AudioLevels, RawUtterance
+from voxloom.storage import ObjectStore, read_model, write_model
+from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
+
+SOURCE = "user_recorded"
+CORPUS = "own"
+_NUM_LOCKS = 64
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredTake:
+    record: RawUtterance
+    record_key: str
+    already_stored: bool
+
+
+class Takes:
+    """The recordings in the store. Methods block and can be called from many threads."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        bus: EventBus,
+        limits: Limits,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._limits = limits
+        self._now = now
+        self._locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
+
+    def add(self, labels: Labels, data: bytes, pcm16: Pcm16 | None) -> StoredTake:
+        """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
+        clip = decode_take(data, pcm16, self._limits)
+        levels = audio.measure(clip)
+        check_take(clip, levels, self._limits, labels.text)
+        wav = audio.encode_wav(clip.samples)
+        take = self._write(self._record(labels, levels, wav), wav)
+        body = RecordingStored(
+            utterance=take.record.utterance,
+            speaker=take.record.speaker,
+            record_key=take.record_key,
+            duration_s=take.record.levels.duration_s,
+        )
+        # Also when it was there: a client sends again when the first call died, perhaps before this line.
+        announce(self._bus, new_event("recorder", take.record.utterance, body))
+        return take
+
+    def delete(self, speaker: str, utterance: str) -> None:
+        """Removes a take; `speaker` is the id or the name. NotFound when there is none."""
+        keys.check_id(utterance, "utterance")
+        for candidate in (speaker, speaker_id(speaker)):
+            if is_id(candidate) and self._remove(candidate, utterance):
+                return
+        raise NotFound(f"speaker {speaker[:100]!r} has no recording {utterance}; was it deleted before?")
+
+    def remove_orphan(self, wav_key: str) -> None:
+        """Removes a WAV that has no record; one whose record came meanwhile stays."""
+        record_key = wav_key.removesuffix(".wav") + ".json"
+        with self._lock(record_key):
+            if not self._exists(record_key):
+                self._store.delete(wav_key)
+                _log.info("removed %s: no record names it, its upload was cut off", wav_key)
+
+    def _record(self, labels: Labels, levels: AudioLevels, wav: bytes) -> RawUtterance:
+        digest = hashlib.sha256(wav).hexdigest()
+        return RawUtterance(
+            utterance=utterance_id(labels.speaker, labels.text, digest),
+            source=SOURCE,
+            corpus=CORPUS,
+            speaker=labels.speaker,
+            speaker_name=labels.speaker_name,
+            text=labels.text,
+            language=labels.language,
+            audio_sha256=digest,
+            levels=levels,
+            created_at=self._now().isoformat(timespec="milliseconds"),
+        )
+
+    def _write(self, record: RawUtterance, wav: bytes) -> StoredTake:
+        """The WAV first: a record without its audio must never be seen. A WAV without record is no take."""
+        key = keys.raw_record(SOURCE, record.speaker, record.utterance)
+        with self._lock(key):
+            if self._exists(key):
+                return self._existing(key, record)
+            self._store.put(keys.raw_audio(SOURCE, record.speaker, record.utterance), wav)
+            try:
+                write_model(self._store, key, record, if_absent=True)
+            except Conflict:  # another recorder was faster with the same take
+                return self._existing(key, record)
+        return StoredTake(record, key, already_stored=False)
+
+    def _existing(self, key: str, wanted: RawUtterance) -> StoredTake:
+        found = read_model(self._store, key, RawUtterance)
+        if found.language != wanted.language:
+            raise Conflict(
+                f"this take is stored as {found.utterance} in language {found.language!r}, not "
+                f"{wanted.language!r}; delete it first to change that"
+            )
+        return StoredTake(found, key, already_stored=True)
+
+    def _remove(self, speaker: str, utterance: str) -> bool:
+        """The record first: without it there is no take. A delete that was cut off after it is finished."""
+        record_key = keys.raw_record(SOURCE, speaker, utterance)
+        audio_key = keys.raw_audio(SOURCE, speaker, utterance)
+        with self._lock(record_key):
+            if not self._exists(record_key) and not self._exists(audio_key):
+                return False
+            self._store.delete(record_key)
+            try:
+                self._store.delete(audio_key)
+            finally:
+                body = RecordingDeleted(utterance=utterance, speaker=speaker)
+                announce(self._bus, new_event("recorder", utterance, body))
+        return True
+
+    def _exists(self, key: str) -> bool:
+        try:
+            self._store.stat(key)
+        except NotFound:
+            return False
+        return True
+
+    def _lock(self, key: str) -> threading.Lock:
+        return self._locks[zlib.crc32(key.encode()) % _NUM_LOCKS]
+
+
+def utterance_id(speaker: str, text: str, audio_sha256: str) -> str:
+    """The same for the same take, so that an upload that is sent again is known."""
+    content = json.dumps([speaker, text, audio_sha256])
+    return "u-" + hashlib.sha256(content.encode()).hexdigest()[:20]

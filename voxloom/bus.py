@@ -1,7 +1,6 @@
 """The event bus: its adapters chosen by URL, and how an event is made."""
 
 import uuid
-from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
@@ -32,7 +31,7 @@ def new_event(source: str, subject: str, body: Message, trace: str = "") -> Even
     event.header.subject = subject
     event.header.trace = trace or uuid.uuid4().hex
     for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields:
-        if field.message_type.full_name == body.DESCRIPTOR.full_name:
+        if field.message_type == body.DESCRIPTOR:
             getattr(event, field.name).CopyFrom(body)
             getattr(event, field.name).SetInParent()  # an empty body is a body too
             return event
@@ -43,7 +42,7 @@ def new_event(source: str, subject: str, body: Message, trace: str = "") -> Even
 
 def open_bus(url: str) -> EventBus:
     """The bus that the URL names: `memory://` for one process, or `amqp://user:password@host:port/vhost`."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme == "memory":
         return MemoryBus()
     if scheme in ("amqp", "amqps"):

@@ -53,6 +53,8 @@ def kind_of(event: Event) -> str:
     if kind is None:
         raise BadInput(f"event {event.header.id!r} has no body; expected one of {', '.join(KINDS)}")
     return str(kind)
+
+
 def check_subscription(queue: str, kinds: Sequence[str]) -> None:
     """Raises BadInput for a queue or kinds that no adapter takes."""
     check_id(queue, "queue")

@@ -61,7 +61,10 @@ def write_model(
 def open_store(url: str, *, access_key: str = "", secret_key: str = "") -> ObjectStore:
     """The store that the URL names: `file:///absolute/folder`, or
     `s3://bucket[/prefix]?endpoint=http://host:port[&region=...]`, whose bucket is made if it is absent."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadInput(f"the store URL cannot be read: {error}; expected file:///absolute/folder") from error
     if parts.scheme == "file":
         return FolderStore(_folder(parts))
     if parts.scheme == "s3":

@@ -63,7 +63,11 @@ class MinioStore:
         secret_key: str,
         region: str = "",
     ) -> None:
-        url = urlsplit(endpoint)
+        try:
+            url = urlsplit(endpoint)
+            _ = url.port
+        except ValueError as error:
+            raise BadInput(f"S3 endpoint {endpoint!r} cannot be read: {error}") from error
         if url.scheme not in ("http", "https") or not url.netloc or url.path.strip("/"):
             raise BadInput(
                 f"S3 endpoint {endpoint!r} is not allowed; expected http://host:port or https://host"

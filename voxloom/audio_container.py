@@ -1,6 +1,7 @@
 """What audio bytes claim to be, and whether they are all there: read from headers, before any decoder."""
 
 import struct
+from collections.abc import Iterator
 
 from voxloom.errors import BadInput
 
@@ -37,17 +38,18 @@ def sniff(data: bytes) -> str:
     )
 
 
-def check_whole(data: bytes, container: str) -> None:
-    """Raises BadInput where fewer bytes are there than the headers say and the decoder would not tell.
+def mend(data: bytes, container: str) -> bytes:
+    """Returns what the decoder can read whole; BadInput where bytes are missing and it would not tell.
 
-    A cut FLAC needs no check here: its decoder fails.
+    A streamed WAV gets the size that its writer did not know. A cut FLAC needs no check: its decoder fails.
     """
     if container == "WAV":
-        _check_wav(data)
-    elif container == "Ogg":
+        return _mend_wav(data)
+    if container == "Ogg":
         _check_last_page(data)
     elif container == "MP3":
         _check_xing(data)
+    return data
 
 
 def _is_mpeg_frame(data: bytes) -> bool:
@@ -75,24 +77,39 @@ def _is_text(head: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\r\n\f" for byte in head)
 
 
-def _check_wav(data: bytes) -> None:
+def _mend_wav(data: bytes) -> bytes:
     order = ">" if data[:4] == b"RIFX" else "<"
     byte_rate = 0
-    at = 12
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], struct.unpack_from(order + "I", data, at + 4)[0]
-        if name == b"fmt " and at + 20 <= len(data):
-            byte_rate = struct.unpack_from(order + "I", data, at + 16)[0]
+    for name, at, size in _chunks(data, 12, order):
+        if name == b"fmt " and at + 12 <= len(data):
+            byte_rate = struct.unpack_from(order + "I", data, at + 8)[0]
         if name == b"data":
-            return _check_data_chunk(len(data) - at - 8, size, byte_rate)
-        at += 8 + size + size % 2
+            if size == 0 and not _chunks_fill(data, at, order):
+                return data[: at - 4] + struct.pack(order + "I", len(data) - at) + data[at:]
+            _check_data_chunk(len(data) - at, size, byte_rate)
+            return data
     raise BadInput(
         f"WAV of {len(data)} bytes has no samples: it ends before its data chunk; send the whole file"
     )
 
 
+def _chunks(data: bytes, at: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and declared size of each chunk."""
+    while at + 8 <= len(data):
+        size = struct.unpack_from(order + "I", data, at + 4)[0]
+        yield data[at : at + 4], at + 8, size
+        at += 8 + size + size % 2
+
+
+def _chunks_fill(data: bytes, at: int, order: str) -> bool:
+    """Whether the bytes from `at` are chunks up to the end, and not samples."""
+    for _, start, size in _chunks(data, at, order):
+        at = start + size + size % 2
+    return len(data) <= at <= len(data) + 1
+
+
 def _check_data_chunk(found: int, declared: int, byte_rate: int) -> None:
-    if declared == 0 or declared >= _STREAMED_SIZES or declared - found <= _SLACK_BYTES:
+    if declared >= _STREAMED_SIZES or declared - found <= _SLACK_BYTES:
         return
     raise BadInput(
         f"WAV is truncated: {found} of {declared} bytes of samples{_seconds(found, declared, byte_rate)}; "

@@ -133,7 +133,7 @@ def write_jsonl(utterances: Iterable[Utterance]) -> Iterator[bytes]:
 
 
 def read_jsonl(source: BinaryIO | Iterable[bytes]) -> Iterator[ListedClip]:
-    """Lines of {"key", "text"} or {"audio_filepath", "duration", "text"}; BadInput names the line and field."""
+    """Lines of {"key", "text"} or {"audio_filepath", "duration", "text"}; BadInput names line and field."""
     for where, line in _lines(source, "JSONL"):
         if line.strip():
             yield _valid(ListedClip, _jsonl_object(where, line), where)
@@ -201,16 +201,17 @@ def _row(where: str, line: str, header: Sequence[str]) -> list[str]:
         raise BadInput(f"{where} has {len(fields)} fields; expected {len(header)} as in the header")
     for name, field in zip(header, fields, strict=True):
         if len(field) > _MAX_FIELD or "\0" in field:
-            raise BadInput(f"{where}, column {name}: more than {_MAX_FIELD} characters, or a NUL; correct it")
+            raise BadInput(f"{where}, column {name}: a NUL, a line break or over {_MAX_FIELD} characters")
     return fields
 
 
 def _split(where: str, line: str, header: Sequence[str]) -> list[str]:
     """Each line by itself, so that a quote left open spoils one line and not all the lines after it."""
+    line = line.replace("\r", "\0")  # no line break for csv; `_row` refuses both
     try:
         return next(csv.reader([line], strict=True), [])
     except csv.Error as error:
-        at = len(next(csv.reader([line.replace("\r", " ")]), [])) - 1
+        at = len(next(csv.reader([line]), [])) - 1
         name = header[at] if 0 <= at < len(header) else f"number {at + 1}"
         raise BadInput(f'{where}, column {name}: quotes are not balanced ({error}); write " as ""') from error
 

@@ -49,8 +49,8 @@ def _primary(language: str) -> str:
 
 def _lower(text: str, language: str) -> str:
     if _primary(language) in _DOTTED_I:
-        text = text.replace("İ", "i").replace("I", "ı")
-    return text.lower()
+        text = text.replace("I", "ı")
+    return text.replace("İ", "i").lower()
 
 
 def _clean_word(word: str) -> str:

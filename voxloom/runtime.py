@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from voxloom import logs, rpc
-from voxloom.bus import EventBus, Handler, Subscription, kind_of, open_bus
+from voxloom.bus import EventBus, Handler, Subscription, kind_of
+from voxloom.bus_late import LateBus
 from voxloom.config import Config, load
 from voxloom.errors import BadInput, Unavailable, VoxloomError
 from voxloom.events import announce, stage_failed
@@ -24,6 +25,7 @@ __all__ = ["Service", "announce", "main", "run_service", "stage_failed"]
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 Opened = TypeVar("Opened")
 _MAX_BACKOFF_S = 30.0
+_CONNECT_S = 1.5  # then the service starts without the broker
 _log = logging.getLogger(__name__)
 
 
@@ -169,16 +171,27 @@ async def _serve(build: Callable[[AnyConfig, ObjectStore, EventBus], Service], c
     )
     if store is None:
         return
-    if config.bus.startswith("memory:"):
-        _log.info("the bus is memory:// and ends with this process; other services see changes each minute")
-    bus = open_bus(config.bus)
+    bus = LateBus(config.bus)
+    connecting = await _connect(bus, config.bus)
     try:
         service = build(config, store, bus)
         await run_service(
             service, bus, stop, grace_s=config.drain_s, reconcile_period_s=config.reconcile_period_s
         )
     finally:
+        connecting.cancel()
         await asyncio.to_thread(bus.close)
+
+
+async def _connect(bus: LateBus, url: str) -> asyncio.Task[None]:
+    """Connects at once if the broker is there, else in the background; BadInput when it refuses us."""
+    if url.startswith("memory:"):
+        _log.info("the bus is memory:// and ends with this process; other services see changes each minute")
+    task = asyncio.create_task(_patiently(bus.open, "events are lost, the clock does the work"))
+    await asyncio.wait([task], timeout=_CONNECT_S)
+    if task.done():
+        task.result()
+    return task
 
 
 def _open_store(config: Config) -> ObjectStore:

@@ -240,6 +240,20 @@ def test_a_store_that_takes_no_more_is_unavailable_and_nothing_is_half_stored(tm
         assert process.end() == 0
 
 
+def test_without_its_broker_it_takes_recordings_all_the_same(tmp_path: Path) -> None:
+    process = Process(tmp_path, bus="amqp://ada:pass-word@127.0.0.1:9/")
+    try:
+        with rpc.channel(process.address) as channel:
+            running = Running(tmp_path, process, channel)
+            answer = running.stub.UploadTake(take(wav(speech())), timeout=5)
+        assert answer.record_key in running.stored()
+        process.find(lambda line: f"recording_stored of {answer.utterance} is lost" in line["message"])
+        process.find(lambda line: "127.0.0.1:9 cannot be reached" in line["message"])
+    finally:
+        assert process.end() == 0
+    assert not [line for line in process.log if "pass-word" in str(line)]
+
+
 def test_it_drains_on_sigint_and_finishes_the_upload(tmp_path: Path) -> None:
     process = Process(tmp_path)
     with rpc.channel(process.address) as channel:

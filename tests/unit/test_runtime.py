@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 
 from voxloom.bus import Event, Handler, MemoryBus, Subscription, new_event
+from voxloom.bus_late import LateBus
 from voxloom.errors import Unavailable
 from voxloom.jobs import JobRecord, Jobs, JobWorker
 from voxloom.reconcile import Reconciler
@@ -217,6 +218,27 @@ def test_an_event_that_is_lost_is_logged_and_fails_nothing(caplog: pytest.LogCap
     bus = MemoryBus()
     assert announce(bus, new_event("spoon", "u-7", STORED)) is True
     bus.close()
+
+
+def test_a_bus_that_is_not_open_yet_refuses_at_once() -> None:
+    late = LateBus("memory://")
+    told: list[Event] = []
+    for call in (
+        lambda: late.publish(new_event("spoon", "u", STORED)),
+        lambda: late.subscribe("spoon", ["recording_stored"], told.append),
+        lambda: late.tail(told.append),
+        lambda: late.dead_letters("spoon"),
+    ):
+        with pytest.raises(Unavailable, match="broker has not answered"):
+            call()
+    late.close()
+    late.open()
+    late.open()
+    late.subscribe("spoon", ["recording_stored"], told.append)
+    late.publish(new_event("spoon", "u", STORED))
+    until(lambda: told)
+    assert late.dead_letters("spoon") == []
+    late.close()
 
 
 def test_a_job_that_is_given_up_is_told() -> None:

@@ -4,7 +4,7 @@
 #   scripts/install.sh VENV NAME     NAME: one of requirements/*.txt; with trainer, embedded and dev comes torch
 #   scripts/install.sh VENV torch    torch and torchaudio alone
 #
-# PYTHON names the interpreter of a new environment (3.11.4 or newer). TORCH_CPU_INDEX: see scripts/torch.env.
+# PYTHON names the interpreter of a new environment (3.11 or newer). TORCH_CPU_INDEX: see scripts/torch.env.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/torch.env
@@ -17,8 +17,8 @@ say() { printf '\n==> %s\n' "$*" >&2; }
 make_venv() {
   [ -x "$venv/bin/pip" ] && return
   local python=${PYTHON:-$(command -v python3.11 || command -v python3)}
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || {
-    echo "voxloom needs Python 3.11.4 or newer; $python is $("$python" -V 2>&1). Install one and set PYTHON=/path/to/it." >&2
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "voxloom needs Python 3.11 or newer; $python is $("$python" -V 2>&1). Install one and set PYTHON=/path/to/it." >&2
     exit 1
   }
   say "Making $venv with $("$python" -V)"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 _ids: ContextVar[dict[str, str] | None] = ContextVar("voxloom_log_ids", default=None)
-_CHATTY = ("pika", "urllib3", "asyncio", "grpc")
+_QUIETER = {"pika": "WARNING", "urllib3": "ERROR", "asyncio": "WARNING", "grpc": "WARNING"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LINE_BREAKERS = (*range(32), *range(127, 160), 0x2028, 0x2029)
 _ESCAPES = {code: f"\\u{code:04x}" for code in _LINE_BREAKERS} | {10: "\\n", 13: "\\r"}  # good in JSON too
@@ -41,8 +41,8 @@ def setup(service: str, fmt: Literal["text", "json"] = "json", level: str = "inf
     handler.setFormatter(JsonFormatter(service) if fmt == "json" else TextFormatter(service))
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in _QUIETER.items():  # urllib3 warns of each retry; the store tells how it ended
+        logging.getLogger(name).setLevel(least)
 
 
 class _Handler(logging.StreamHandler[Any]):

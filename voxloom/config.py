@@ -37,6 +37,11 @@ def _bus_url(url: str) -> str:
     return url
 
 
+def _bracketed(host: str) -> str:
+    """An IPv6 address is written in brackets before a port; given without, it gets them."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def _default_store() -> str:
     return (Path.cwd() / "voxloom-data").as_uri()
 
@@ -56,7 +61,9 @@ class Config(BaseSettings):
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
     bus: Annotated[str, AfterValidator(_bus_url)] = Field(default="memory://", repr=False)
-    grpc_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_\[\]-]+$", max_length=255)
+    grpc_host: Annotated[str, AfterValidator(_bracketed)] = Field(
+        default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_\[\]-]+$", max_length=255
+    )
     log_format: Literal["text", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reconcile_period_s: float = Field(default=60.0, ge=0.1, le=3600)

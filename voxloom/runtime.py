@@ -79,7 +79,7 @@ async def run_service(
             reconciler = Reconciler(service.reconcile, lambda: _wake(service), period_s=reconcile_period_s)
             stack.push_async_callback(asyncio.to_thread, reconciler.stop, grace_s)
             reconciler.start()
-            _listen(service, bus, reconciler, stack)
+            await _listen(service, bus, reconciler, stack)
             stack.push_async_callback(server.stop, grace_s)  # the last one pushed is the first to stop
             _log.info("%s listens on port %d", service.name, server.port, extra={"port": server.port})
             if on_started:
@@ -99,8 +99,8 @@ async def _stop_workers(workers: Sequence[JobWorker], timeout_s: float) -> None:
         _log.warning("a job did not let go within %g s; another worker takes it over", timeout_s)
 
 
-def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack: AsyncExitStack) -> None:
-    """Subscribes in the background, for the broker may be down; the stack undoes it."""
+async def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack: AsyncExitStack) -> None:
+    """Subscribes, in the background if the broker is down; the stack undoes it."""
     if not service.handlers:
         return
 
@@ -119,7 +119,9 @@ def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack: Asyn
 
     task = asyncio.create_task(_subscribe(service, bus, handle))
     task.add_done_callback(_log_failure)
+    task.add_done_callback(lambda _: reconciler.wake())  # for what happened before the queue was there
     stack.push_async_callback(unsubscribe)
+    await asyncio.wait([task], timeout=_CONNECT_S)
 
 
 def _log_failure(task: asyncio.Task[Subscription]) -> None:

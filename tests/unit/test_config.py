@@ -103,6 +103,11 @@ def test_a_secret_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPa
     assert "VOXLOOM_BUS and VOXLOOM_BUS_FILE are both set" in str(error.value)
 
 
+@pytest.mark.parametrize(("given", "used"), [("::1", "[::1]"), ("[::]", "[::]"), ("0.0.0.0", "0.0.0.0")])
+def test_a_host_can_stand_before_a_port(given: str, used: str) -> None:
+    assert load(Config, grpc_host=given).grpc_host == used
+
+
 def test_an_unknown_field_is_a_fault() -> None:
     with pytest.raises(BadInput, match="fork_port"):
         load(Settings, fork_port=1)

@@ -93,7 +93,6 @@ def test_an_event_reaches_its_handler_and_wakes_reconcile() -> None:
 
     def during(ports: list[int]) -> None:
         until(lambda: runs)
-        time.sleep(0.05)  # the subscription is made beside
         bus.publish(new_event("fork", "u-1", STORED))
         until(lambda: 1 in runs)
 
@@ -115,7 +114,6 @@ def test_a_handler_that_raises_gets_the_event_again_and_state_is_looked_at_anywa
     spoon = service(handlers={"recording_stored": fail_once}, reconcile=lambda: runs.append(len(calls)))
 
     def during(ports: list[int]) -> None:
-        time.sleep(0.05)
         bus.publish(new_event("fork", "u-1", STORED))
         until(lambda: len(calls) == 2 and 2 in runs)
 
@@ -135,7 +133,6 @@ def test_services_share_a_loop_and_each_gets_the_event() -> None:
 
     def during(ports: list[int]) -> None:
         assert len(set(ports)) == 3
-        time.sleep(0.05)
         bus.publish(new_event("fork", "u", STORED))
         until(lambda: len(seen) == 3)
 

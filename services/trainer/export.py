@@ -77,7 +77,7 @@ def to_onnx(model: Recogniser) -> bytes:
 
 @torch.inference_mode()
 def largest_difference(model: Recogniser, graph: bytes, features: list[Features]) -> float:
-    """Largest absolute difference of log probabilities, each clip alone in torch and all as one ONNX batch."""
+    """Largest difference of log probabilities: each clip alone in torch, all as one ONNX batch."""
     model.eval()
     together = Engine(graph).log_probs(features)
     worst = 0.0

@@ -65,8 +65,8 @@ def refuse_lossy(dataset: DatasetRecord, recipe: Recipe) -> None:
             f"{count} {reason}" for reason, count in sorted(dataset.dropped_by_reason.items())
         )
         raise NotReady(
-            f"dataset {dataset.dataset} lost {dataset.dropped_fraction:.0%} of its clips ({reasons}), more "
-            f"than the {recipe.max_dropped_fraction:.0%} allowed; see `voxloom dataset show {dataset.dataset}`"
+            f"dataset {dataset.dataset} lost {dataset.dropped_fraction:.0%} of its clips ({reasons}), "
+            f"allowed are {recipe.max_dropped_fraction:.0%}; see `voxloom dataset show {dataset.dataset}`"
         )
 
 

@@ -1,0 +1,87 @@
+"""A dataset of tones in a folder store, small enough to train on in seconds. The reader is under test, so the
+shards are written here by hand."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from voxloom import keys
+from voxloom.audio import encode_flac
+from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance
+from voxloom.storage import FolderStore, write_model
+
+TEXTS = ("ab c", "ba", "c cab", "abc")
+
+
+def utterance(name: str, text: str, duration_s: float, split: str = "train") -> Utterance:
+    return Utterance(
+        utterance=name,
+        audio_key=f"raw/imported/s/{name}.wav",
+        text=text,
+        speaker="s",
+        language="en",
+        source="imported",
+        corpus="tones",
+        duration_s=duration_s,
+        audio_sha256="0" * 64,
+        split=split,
+    )
+
+
+def tones(text: str, rng: np.random.Generator) -> np.ndarray:
+    """Each letter its own pitch for 0.15 s, under a little noise."""
+    time_s = np.arange(2400) / 16000
+    pitches = [200 + 300 * (ord(letter) - 96) if letter != " " else 0 for letter in text]
+    signal = np.concatenate([np.sin(2 * np.pi * pitch * time_s) * 0.3 for pitch in pitches])
+    return (signal + rng.normal(0, 0.01, len(signal))).astype(np.float32)
+
+
+def make_dataset(
+    root: Path, clips: int = 12, dropped_fraction: float = 0.0
+) -> tuple[FolderStore, DatasetRecord, dict[str, np.ndarray]]:
+    """`clips` utterances of train, a third of that in val and test; and the samples of train by name."""
+    store, rng = FolderStore(root), np.random.default_rng(0)
+    audio: dict[str, np.ndarray] = {}
+    splits = {}
+    for split in SPLITS:
+        count = clips if split == "train" else max(1, clips // 3)
+        members = {}
+        for index in range(count):
+            text = TEXTS[index % len(TEXTS)]
+            samples = tones(text, rng)
+            row = utterance(f"{split}-{index:03d}", text, len(samples) / 16000, split)
+            members[f"{row.utterance}.flac"] = encode_flac(samples)
+            members[f"{row.utterance}.json"] = row.model_dump_json().encode()
+            if split == "train":
+                audio[row.utterance] = samples
+        key = keys.shard("d-tones", split, 0)
+        store.put(key, _tar(members))
+        splits[split] = SplitSummary(utterances=count, speakers=1, hours=count / 3600, shards=[key])
+    record = DatasetRecord(
+        dataset="d-tones",
+        created_at="2026-01-01T00:00:00.000+00:00",
+        considered=clips,
+        splits=splits,
+        utterances_by_source={"imported": clips},
+        dropped_by_reason={"silent": 1} if dropped_fraction else {},
+        dropped_examples={},
+        dropped_fraction=dropped_fraction,
+        overlapping_test_sentences=0,
+        alphabet=" abc",
+        languages=["en"],
+        normalizer_version=1,
+    )
+    write_model(store, keys.dataset_record("d-tones"), record)
+    return store, record, audio
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()

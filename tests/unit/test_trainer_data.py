@@ -1,0 +1,158 @@
+"""Shards to batches: nothing lost, the same for the same seed, hostile shards refused."""
+
+import io
+import json
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from trainer_maker import make_dataset, utterance
+
+from services.trainer.data import (
+    Clip,
+    Clips,
+    Draw,
+    Features,
+    encoder_frames,
+    group_by_length,
+    load_split,
+    read_shard,
+    training_data,
+)
+from services.trainer.model import SUBSAMPLING
+from services.trainer.recipes import RECIPES
+from voxloom.audio import encode_flac
+from voxloom.errors import BadInput
+from voxloom.features import fbank
+from voxloom.tokenizer import CharTokenizer
+
+TOKENIZER = CharTokenizer.from_alphabet(" abcdefghijklmnopqrstuvwxyz")
+RECIPE = replace(RECIPES["smoke"], batch_s=6.0)
+
+
+def clips_of(seconds: list[float], text: str = "ab") -> Clips:
+    rng = np.random.default_rng(1)
+    counts = [int(each * 16000) for each in seconds]
+    starts = np.cumsum([0, *counts])
+    rows = [Clip(utterance(f"u{i}", text, each), int(starts[i]), counts[i]) for i, each in enumerate(seconds)]
+    return Clips(rows, rng.integers(-3000, 3000, int(starts[-1])).astype(np.int16))
+
+
+def no_progress(done: int, total: int) -> None:
+    pass
+
+
+def test_load_split_gives_back_every_sample(tmp_path):
+    store, dataset, audio = make_dataset(tmp_path / "store", clips=5)
+    split = load_split(store, dataset, "train", tmp_path, no_progress)
+    assert [clip.row.utterance for clip in split.clips] == sorted(audio)
+    for index, clip in enumerate(split.clips):
+        np.testing.assert_allclose(split.waveform(index), audio[clip.row.utterance], atol=1 / 32768)
+
+
+def test_load_split_misses_no_clip_silently(tmp_path):
+    store, dataset, _ = make_dataset(tmp_path / "store", clips=3)
+    more = dataset.splits["train"].model_copy(update={"utterances": 4})
+    lying = dataset.model_copy(update={"splits": {**dataset.splits, "train": more}})
+    with pytest.raises(BadInput, match=r"hold 3 utterances, dataset\.json says 4"):
+        load_split(store, lying, "train", tmp_path, no_progress)
+
+
+@pytest.mark.parametrize("kind", ["link", "alone", "rate"])
+def test_hostile_shards_are_refused(kind):
+    row = utterance("u0", "a", 1.0).model_dump_json().encode()
+    members = {"u0.json": row, "u0.flac": encode_flac(np.zeros(1600, np.float32))}
+    if kind == "rate":
+        stream = io.BytesIO()
+        import soundfile
+
+        soundfile.write(stream, np.zeros((800, 2)), 8000, format="FLAC")
+        members["u0.flac"] = stream.getvalue()
+    if kind == "alone":
+        del members["u0.flac"]
+    shard = io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        if kind == "link":
+            info = tarfile.TarInfo("u1.json")
+            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(info)
+    shard.seek(0)
+    with pytest.raises(BadInput, match="shard-0"):
+        list(read_shard(shard, "shard-0"))
+
+
+def test_batches_hold_every_clip_once_within_the_limit_and_repeat_with_the_seed():
+    clips = clips_of([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 0.7, 9.0])
+    data, _ = training_data(clips, TOKENIZER, RECIPE, seed=3)
+    batches = data.batches(epoch=2)
+    assert sorted(draw.index for batch in batches for draw in batch) == list(range(8))
+    for batch in batches:
+        longest = max(clips.clips[draw.index].duration_s / draw.speed for draw in batch)
+        assert len(batch) == 1 or longest * len(batch) <= RECIPE.batch_s
+    assert data.batches(2) == batches
+    assert data.batches(3) != batches
+
+
+def test_a_batch_depends_on_seed_and_step_alone():
+    noisy = replace(RECIPE, noise_probability=1.0)
+    first, second = (training_data(clips_of([1.0, 1.2]), TOKENIZER, noisy, 3)[0] for _ in range(2))
+    draws = [Draw(0, 1.0), Draw(1, 0.9)]
+    first.load(draws, 1)  # one has a past, the other has none
+    assert (first.load(draws, 7).log_mel_BTF == second.load(draws, 7).log_mel_BTF).all()
+    assert not (first.load(draws, 7).log_mel_BTF == first.load(draws, 8).log_mel_BTF).all()
+
+
+def test_what_ctc_cannot_learn_is_counted():
+    clips = clips_of([1.0, 0.2, 1.0, 40.0], text="aabbccdd")
+    data, refused = training_data(clips, TOKENIZER, RECIPE, seed=3)
+    assert refused == 2
+    assert [clip.row.utterance for clip in data.features.clips.clips] == ["u0", "u2"]
+
+
+def test_nothing_to_learn_is_an_error():
+    with pytest.raises(BadInput, match="none of 1 training clips"):
+        training_data(clips_of([0.1], text="abcdefgh"), TOKENIZER, RECIPE, seed=3)
+
+
+def test_a_faster_draw_never_makes_a_text_infeasible():
+    fast = replace(RECIPE, speeds=(2.0,))
+    data, _ = training_data(clips_of([0.5, 0.5], text="abcdefghij"), TOKENIZER, fast, seed=3)
+    assert {draw.speed for batch in data.batches(0) for draw in batch} == {1.0}
+
+
+@pytest.mark.parametrize("num_samples", [160, 1234, 15999, 16000, 16001, 123456])
+def test_encoder_frames_are_the_models(num_samples):
+    frames = len(fbank(np.zeros(num_samples, np.float32)))
+    assert encoder_frames(num_samples) == -(-frames // SUBSAMPLING)
+
+
+def test_kept_features_are_the_servers_features_within_half_precision():
+    clips = clips_of([1.0])
+    features = Features(clips, RECIPE)
+    served = fbank(clips.waveform(0))
+    for _ in range(2):
+        np.testing.assert_allclose(features.clean(Draw(0, 1.0)), served, rtol=1e-3, atol=5e-3)
+
+
+def test_one_clip_longer_than_a_batch_is_a_batch():
+    groups = list(group_by_length([Draw(0, 1.0), Draw(1, 1.0)], np.array([1.0, 99.0]), 6.0))
+    assert groups == [[Draw(0, 1.0)], [Draw(1, 1.0)]]
+
+
+def test_rows_of_a_shard_are_json(tmp_path):
+    store, dataset, _ = make_dataset(tmp_path / "store", clips=1)
+    with (
+        store.open(dataset.splits["train"].shards[0]) as shard,
+        tarfile.open(fileobj=shard, mode="r|") as tar,
+    ):
+        texts = [
+            json.loads(tar.extractfile(member).read())["text"]
+            for member in tar
+            if member.name.endswith("json")
+        ]
+    assert texts == ["ab c"]

@@ -1,0 +1,74 @@
+"""Properties of the network: padding and company in a batch change nothing, lengths are the contract's."""
+
+import pytest
+import torch
+
+from services.trainer.model import Recogniser, rotary_tables, rotate
+from services.trainer.recipes import RECIPES
+
+FRAMES = (9, 57, 200, 131)
+
+
+@pytest.fixture(scope="module")
+def model() -> Recogniser:
+    torch.manual_seed(3)
+    model = Recogniser(RECIPES["smoke"].model, vocabulary=7)
+    model.train()
+    for _ in range(2):  # gives the batch norms statistics worth having
+        model(torch.randn(4, 100, 80), torch.tensor([100, 90, 80, 70]))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def utterances() -> list[torch.Tensor]:
+    torch.manual_seed(4)
+    return [torch.randn(frames, 80) for frames in FRAMES]
+
+
+def padded(utterances: list[torch.Tensor], frames: int, fill: float) -> torch.Tensor:
+    batch = torch.full((len(utterances), frames, 80), fill)
+    for row, log_mel_TF in enumerate(utterances):
+        batch[row, : len(log_mel_TF)] = log_mel_TF
+    return batch
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e4, float("nan")])
+@pytest.mark.parametrize("extra", [0, 1, 61])
+@torch.inference_mode()
+def test_padding_and_batch_change_nothing(model, utterances, fill, extra):
+    together, lengths = model(padded(utterances, max(FRAMES) + extra, fill), torch.tensor(FRAMES))
+    for row, log_mel_TF in enumerate(utterances):
+        alone, alone_lengths = model(log_mel_TF[None], torch.tensor([len(log_mel_TF)]))
+        assert alone_lengths.item() == lengths[row].item()
+        torch.testing.assert_close(together[row, : lengths[row]], alone[0], atol=1e-4, rtol=0)
+
+
+@torch.inference_mode()
+def test_lengths_are_a_quarter_rounded_up(model):
+    for frames in range(1, 20):
+        log_probs, lengths = model(torch.zeros(1, frames, 80), torch.tensor([frames]))
+        assert lengths.item() == log_probs.shape[1] == -(-frames // 4)
+
+
+@torch.inference_mode()
+def test_outputs_are_log_probabilities(model, utterances):
+    log_probs, _ = model(utterances[2][None], torch.tensor([FRAMES[2]]))
+    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(1, 50))
+
+
+def test_rotary_products_depend_on_distance_only():
+    torch.manual_seed(5)
+    cos, sin = rotary_tables(40, 16, torch.device("cpu"))
+    query, key = torch.randn(16), torch.randn(16)
+    rotated_query, rotated_key = (rotate(x.expand(1, 1, 40, 16), cos, sin)[0, 0] for x in (query, key))
+    products = rotated_query @ rotated_key.T
+    torch.testing.assert_close(products[3, 10], products[23, 30])
+    assert not torch.isclose(products[3, 10], products[3, 11])
+
+
+def test_intermediate_head_can_be_turned_off():
+    from dataclasses import replace
+
+    model = Recogniser(replace(RECIPES["smoke"].model, intermediate_block=0), vocabulary=5)
+    _, intermediate, _ = model.both_heads(torch.zeros(1, 20, 80), torch.tensor([20]))
+    assert intermediate is None

@@ -1,0 +1,92 @@
+"""The plan of a run: budget, learning rate, patience, plateau, and its metrics."""
+
+import pytest
+from trainer_maker import make_dataset
+
+from services.trainer.decode import Score
+from services.trainer.metrics import Metrics, MetricsLog, read_metrics
+from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
+from services.trainer.train import Counters, State, Task, fit_to_budget, learning_rate, out_of_patience
+from voxloom.errors import BadInput
+
+
+def state_at(**counters: float) -> State:
+    return State(None, None, None, Counters(**counters))  # type: ignore[arg-type]
+
+
+def task_with(budget_s: float) -> Task:
+    return Task(RECIPES["tiny"], 1, budget_s, None, None, None)  # type: ignore[arg-type]
+
+
+def test_a_budget_plans_as_many_epochs_as_fit():
+    state = state_at(epochs=100, epoch=4, trained_s=40.0)
+    message = fit_to_budget(task_with(200.0), state)
+    assert state.at.epochs == 20
+    assert "20 epochs fit into 3.3 minutes" in message
+    assert fit_to_budget(task_with(200.0), state) == ""
+
+
+def test_a_spent_budget_ends_the_run():
+    state = state_at(epochs=100, epoch=4, trained_s=400.0)
+    fit_to_budget(task_with(200.0), state)
+    assert state.at.epochs == 4
+
+
+def test_without_budget_the_recipe_decides():
+    state = state_at(epochs=100, epoch=4, trained_s=4e9)
+    assert fit_to_budget(task_with(0.0), state) == ""
+    assert state.at.epochs == 100
+
+
+def test_learning_rate_warms_up_and_falls():
+    recipe = RECIPES["tiny"]
+    rates = [
+        learning_rate(recipe, state_at(epochs=50, epoch=epoch, step=epoch * 50), 50) for epoch in range(51)
+    ]
+    assert max(rates) <= recipe.learning_rate
+    assert rates[0] < rates[3] < rates[6]
+    assert rates[50] == pytest.approx(0.01 * recipe.learning_rate)
+
+
+def test_patience_ends_a_run_without_gain():
+    recipe = RECIPES["tiny"]
+    assert not out_of_patience(state_at(epochs=100, epoch=40, best_epoch=-1), recipe)
+    assert not out_of_patience(state_at(epochs=100, epoch=20, best_epoch=10), recipe)
+    assert out_of_patience(state_at(epochs=100, epoch=40, best_epoch=10), recipe)
+
+
+def test_silence_is_recognised_as_the_plateau():
+    assert Score([]).says_nothing
+
+
+def test_metrics_after_the_checkpoint_are_cut_off_on_resume(tmp_path):
+    store, _, _ = make_dataset(tmp_path)
+    log = MetricsLog(store, "r-test", 0, lambda line: None)
+    for step in (1, 2, 3):
+        log.epoch(Metrics(step=step))
+    log.flush()
+    resumed = MetricsLog(store, "r-test", 2, lambda line: None)
+    resumed.epoch(Metrics(step=3, loss=9.0))
+    resumed.flush()
+    assert [(line.step, line.loss) for line in read_metrics(store, "r-test")] == [(1, 0), (2, 0), (3, 9.0)]
+
+
+@pytest.mark.parametrize(("hours", "name"), [(0.0, "tiny"), (4.99, "tiny"), (5.0, "small"), (50.0, "base")])
+def test_the_recipe_follows_the_hours_and_says_why(hours, name):
+    recipe, reason = choose(hours)
+    assert recipe.name == name
+    assert name in reason
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_a_recipe_survives_run_json(recipe):
+    import json
+
+    assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_unknown_recipes_and_fields_are_named():
+    with pytest.raises(BadInput, match="'huge' is unknown; there are smoke, tiny"):
+        named("huge")
+    with pytest.raises(BadInput, match="fields colour do not exist"):
+        override(RECIPES["tiny"], {"colour": 1})

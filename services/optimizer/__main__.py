@@ -1,0 +1,33 @@
+"""The optimizer's composition root: `python -m services.optimizer`."""
+
+import os
+import sys
+
+from services.optimizer.config import OptimizerConfig
+from services.optimizer.handlers import handlers
+from services.optimizer.optimize import KIND, OptimizeJob
+from services.optimizer.reconcile import Reconcile
+from services.optimizer.servicer import OptimizerServicer
+from voxloom.bus import EventBus
+from voxloom.jobs import Jobs, JobWorker
+from voxloom.runtime import Service, main, stage_failed
+from voxloom.storage import ObjectStore
+
+
+def build(config: OptimizerConfig, store: ObjectStore, bus: EventBus) -> Service:
+    jobs = Jobs(store)
+    reconcile = Reconcile(store, bus, jobs)
+    job = OptimizeJob(store, bus, config.optimizer_threads or len(os.sched_getaffinity(0)))
+
+    return Service(
+        name="optimizer",
+        address=f"{config.grpc_host}:{config.optimizer_port}",
+        register=OptimizerServicer(store, bus).register,
+        handlers=handlers(reconcile),
+        reconcile=reconcile,
+        workers=[JobWorker(jobs, KIND, job.run, stage_failed(bus, "optimizer"))],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main("optimizer", build, OptimizerConfig))

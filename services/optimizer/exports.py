@@ -1,0 +1,56 @@
+"""What the trainer hands over: runs/<run>/export/, read whole and checked against its hashes."""
+
+from dataclasses import dataclass
+
+from voxloom import keys, storage
+from voxloom.bundle import Export, hash_bytes
+from voxloom.errors import BadInput
+from voxloom.features import FEATURE_VERSION
+from voxloom.storage import ObjectStore
+from voxloom.text import NORMALIZER_VERSION
+from voxloom.tokenizer import CharTokenizer
+
+GRAPH, TOKENS, RECORD = "model.onnx", "tokens.txt", "export.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    record: Export
+    graph: bytes
+    tokens: bytes
+
+    @property
+    def tokenizer(self) -> CharTokenizer:
+        return CharTokenizer.from_tokens_txt(self.tokens.decode())
+
+
+def read_export(store: ObjectStore, run: str) -> Exported:
+    """BadInput names the file that is not what export.json says."""
+    record = storage.read_model(store, keys.export_file(run, RECORD), Export)
+    keys.check_id(record.model, "model")
+    _check_versions(record)
+    return Exported(record, *(_read_file(store, record, name) for name in (GRAPH, TOKENS)))
+
+
+def _read_file(store: ObjectStore, record: Export, name: str) -> bytes:
+    key = keys.export_file(record.run, name)
+    if name not in record.files:
+        raise BadInput(f"{keys.export_file(record.run, RECORD)} does not list {name}; export the run again")
+    data = store.get(key)
+    found, expected = hash_bytes(data), record.files[name]
+    if found != expected:
+        raise BadInput(
+            f"{key} is damaged: found {found.size} bytes with sha256 {found.sha256[:12]}, expected "
+            f"{expected.size} with {expected.sha256[:12]}; export the run again"
+        )
+    return data
+
+
+def _check_versions(record: Export) -> None:
+    """Measuring takes long; what could never be served is refused before."""
+    found = (record.feature_version, record.normalizer_version)
+    if record.feature_version != FEATURE_VERSION or record.normalizer_version > NORMALIZER_VERSION:
+        raise BadInput(
+            f"run {record.run} was trained with versions {found} of features and normaliser, this release "
+            f"has {(FEATURE_VERSION, NORMALIZER_VERSION)}; train it again"
+        )

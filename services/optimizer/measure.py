@@ -1,0 +1,156 @@
+"""What a graph is worth: word errors on the test set, speed at one thread, parity with the export."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from services.optimizer import testset
+from services.optimizer.records import FP32, INT8, ErrorCounts, Parity, ScoredUtterance, Speed, Unit
+from services.optimizer.testset import Progress
+from voxloom import wer
+from voxloom.audio import SAMPLE_RATE_HZ, Samples
+from voxloom.decode import greedy
+from voxloom.engine import Engine
+from voxloom.errors import BadInput
+from voxloom.features import Features, fbank
+from voxloom.manifest import Utterance
+from voxloom.storage import ObjectStore
+from voxloom.tokenizer import CharTokenizer
+from voxloom.wer import Edits
+
+MAX_PARITY_DIFFERENCE = 1e-3
+_ROUNDS = 5
+_WORST = 20
+
+
+class Recogniser:
+    """One graph and its tokens: features to text, by the very functions that inference serves with."""
+
+    def __init__(self, graph: bytes, tokenizer: CharTokenizer) -> None:
+        self.engine = Engine(graph, threads=1)
+        self.tokenizer = tokenizer
+
+    def hear(self, features_TF: Features) -> str:
+        log_probs_TV = self.engine.log_probs([features_TF])[0]
+        return greedy(log_probs_TV, self.tokenizer).text
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """The usable test utterances and what each recogniser, by name, heard in them, in the same order."""
+
+    utterances: list[Utterance]
+    hypotheses: dict[str, list[str]]
+    excluded: Counter[str]
+
+    @property
+    def references(self) -> list[str]:
+        return [each.text for each in self.utterances]
+
+    def edits(self, name: str, unit: Unit) -> list[Edits]:
+        edits = wer.word_edits if unit == "words" else wer.char_edits
+        return [edits(ref, hyp) for ref, hyp in zip(self.references, self.hypotheses[name], strict=True)]
+
+
+def transcribe_all(
+    store: ObjectStore,
+    utterances: Sequence[Utterance],
+    recognisers: Mapping[str, Recogniser],
+    threads: int,
+    progress: Progress,
+) -> Transcripts:
+    """Every recogniser hears every usable clip; a clip is loaded once and only a few are in memory."""
+
+    def hear(samples: Samples) -> list[str]:
+        features_TF = fbank(samples)
+        return [each.hear(features_TF) for each in recognisers.values()]
+
+    heard, excluded = testset.for_each(store, utterances, hear, threads, progress)
+    columns = {name: [texts[i] for _, texts in heard] for i, name in enumerate(recognisers)}
+    return Transcripts([utterance for utterance, _ in heard], columns, excluded)
+
+
+def summarise(edits: Sequence[Edits]) -> ErrorCounts:
+    """The sum, with its bootstrap interval."""
+    counts = wer.total(edits)
+    if not counts.reference:
+        return ErrorCounts(utterances=len(edits))
+    low, high = wer.bootstrap_interval(edits)
+    return ErrorCounts(
+        substitutions=counts.substitutions,
+        deletions=counts.deletions,
+        insertions=counts.insertions,
+        reference=counts.reference,
+        utterances=len(edits),
+        rate=counts.rate,
+        low=low,
+        high=high,
+    )
+
+
+def check_parity(export: Engine, folded: Engine, clips: Sequence[Samples]) -> Parity:
+    """Raises BadInput when folding changed what the graph computes."""
+    worst = 0.0
+    for samples in clips:
+        features = fbank(samples)
+        expected, found = export.log_probs([features])[0], folded.log_probs([features])[0]
+        if expected.shape != found.shape:
+            raise BadInput(f"the optimised graph gives shape {found.shape}, the export {expected.shape}")
+        worst = max(worst, float(np.abs(expected - found).max(initial=0.0)))
+    if not worst <= MAX_PARITY_DIFFERENCE:  # NaN fails too
+        raise BadInput(
+            f"the optimised graph differs from the export by {worst:g} in log probability "
+            f"(at most {MAX_PARITY_DIFFERENCE:g} allowed) on {len(clips)} clips; export the model again"
+        )
+    return Parity(clips=len(clips), max_abs_difference=worst, limit=MAX_PARITY_DIFFERENCE)
+
+
+def measure_speed(fp32: Recogniser, int8: Recogniser, clips: Sequence[Samples]) -> Speed:
+    """Each clip runs on both graphs in turn, so that whatever else the machine does slows both."""
+    if not clips:
+        return Speed()
+    both = {FP32: fp32, INT8: int8}
+    seconds = [_timings(both, fbank(samples)) for samples in clips]
+    ratios = [median(a / b for a, b in zip(each[FP32], each[INT8], strict=True)) for each in seconds]
+    return Speed(
+        clips=len(clips),
+        audio_s=sum(len(samples) for samples in clips) / SAMPLE_RATE_HZ,
+        fp32_s=sum(median(each[FP32]) for each in seconds),
+        int8_s=sum(median(each[INT8]) for each in seconds),
+        int8_speedup=median(ratios),
+    )
+
+
+def worst(transcripts: Transcripts, name: str, unit: Unit) -> list[ScoredUtterance]:
+    """The utterances with the most errors, worst first."""
+    rows = zip(
+        transcripts.utterances, transcripts.hypotheses[name], transcripts.edits(name, unit), strict=True
+    )
+    wrong = sorted((row for row in rows if row[2].errors), key=lambda row: (-row[2].errors, row[0].utterance))
+    return [
+        ScoredUtterance(
+            utterance=utterance.utterance,
+            source=utterance.source,
+            errors=edits.errors,
+            reference=utterance.text,
+            hypothesis=hypothesis,
+        )
+        for utterance, hypothesis, edits in wrong[:_WORST]
+    ]
+
+
+def _timings(recognisers: Mapping[str, Recogniser], features_TF: Features) -> dict[str, list[float]]:
+    rounds = [
+        {name: _time(each, features_TF) for name, each in recognisers.items()} for _ in range(1 + _ROUNDS)
+    ]
+    return {name: [one[name] for one in rounds[1:]] for name in recognisers}  # the first round warms up
+
+
+def _time(recogniser: Recogniser, features_TF: Features) -> float:
+    start = time.perf_counter()
+    recogniser.hear(features_TF)
+    return time.perf_counter() - start

@@ -1,0 +1,205 @@
+"""The optimize job: from the trainer's export to a measured bundle, a decision, perhaps a promotion."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from services.optimizer import catalogue, measure, promote, quantize, testset
+from services.optimizer.decide import Measured, Rival, decide, load_rival
+from services.optimizer.exports import TOKENS, Exported, read_export
+from services.optimizer.measure import Recogniser, Transcripts
+from services.optimizer.records import FP32, INT8, Decision
+from voxloom import keys, storage
+from voxloom.bundle import (
+    Bundle,
+    FileHash,
+    ProductionPointer,
+    hash_bytes,
+    load_bundle,
+    read_pointer,
+    write_bundle,
+    write_file,
+)
+from voxloom.bus import EventBus, new_event
+from voxloom.engine import Engine
+from voxloom.errors import Conflict
+from voxloom.jobs import JobRecord, Lease
+from voxloom.manifest import Utterance
+from voxloom.runtime import announce
+from voxloom.storage import ObjectStore
+from voxloom.v1.events_pb2 import ModelPromoted, ModelRejected
+
+KIND = "optimize"
+_SOURCE = "optimizer"
+_CLIPS = 8  # for parity and speed
+_TRIES = 5
+_log = logging.getLogger(__name__)
+
+
+class OptimizeJob:
+    """Runs one job; run again after a crash it repeats the measuring, but never a decision that stands."""
+
+    def __init__(self, store: ObjectStore, bus: EventBus, threads: int) -> None:
+        self._store = store
+        self._bus = bus
+        self._threads = threads
+
+    def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
+        """Returns outcome and reasons, the job's result."""
+        exported = read_export(self._store, job.spec["run"])
+        decision = finish(self._store, self._bus, exported.record.model, exported.record.trace)
+        if decision is None:
+            decision = self._until_decided(exported, lease)
+        return {"outcome": decision.outcome, "reasons": decision.reasons, "served_file": decision.served_file}
+
+    def _until_decided(self, exported: Exported, lease: Lease) -> Decision:
+        """Measures and decides; again when somebody moved the production pointer in the meantime."""
+        graphs = self._make_graphs(exported)
+        for _ in range(_TRIES):
+            pointer, etag = read_pointer(self._store)
+            measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
+            decision = decide(exported.record, measured)
+            if read_pointer(self._store)[1] != etag:
+                continue
+            self._write(exported, graphs, measured.transcripts, decision)
+            try:
+                apply(self._store, self._bus, decision, pointer, etag, exported.record.trace)
+            except Conflict:
+                continue
+            return decision
+        raise Conflict(f"production was changed {_TRIES} times while {exported.record.model} was measured")
+
+    def _make_graphs(self, exported: Exported) -> dict[str, bytes]:
+        folded = quantize.fold(exported.graph)
+        return {FP32: folded, INT8: quantize.quantise(folded)}
+
+    def _measure(
+        self, exported: Exported, graphs: Mapping[str, bytes], rival: Rival | None, lease: Lease
+    ) -> Measured:
+        utterances = testset.read_utterances(self._store, exported.record.dataset)
+        both = {name: Recogniser(graph, exported.tokenizer) for name, graph in graphs.items()}
+        clips = testset.some_clips(self._store, utterances, _CLIPS)
+        parity = measure.check_parity(Engine(exported.graph), both[FP32].engine, clips) if clips else None
+        speed = measure.measure_speed(both[FP32], both[INT8], clips)
+        heard_by = both | ({rival.model: rival.recogniser} if rival and rival.recogniser else {})
+        transcripts = self._transcribe(utterances, heard_by, lease)
+        files = {name: hash_bytes(data) for name, data in _files(exported, graphs).items()}
+        return Measured(files, transcripts, parity, speed, rival)
+
+    def _transcribe(
+        self, utterances: Sequence[Utterance], recognisers: Mapping[str, Recogniser], lease: Lease
+    ) -> Transcripts:
+        message = f"measuring {', '.join(recognisers)} on {len(utterances)} test utterances"
+        _log.info(message)
+
+        def progress(done: int) -> None:
+            lease.progress(done, len(utterances), message)
+
+        return measure.transcribe_all(self._store, utterances, recognisers, self._threads, progress)
+
+    def _write(
+        self, exported: Exported, graphs: Mapping[str, bytes], transcripts: Transcripts, decision: Decision
+    ) -> None:
+        """Files, then the bundle that names them, then the decision, which makes all of it count."""
+        model = decision.model
+        files = _files(exported, graphs)
+        hashes = {name: write_file(self._store, model, name, data) for name, data in files.items()}
+        lines = _hypothesis_lines(transcripts, decision.served_file)
+        write_file(self._store, model, catalogue.HYPOTHESES, lines)
+        write_bundle(self._store, _bundle(exported, hashes, decision.served_file))
+        load_bundle(self._store, model)  # what inference will do: a fault shows here, before anything counts
+        write_decision(self._store, decision)
+
+
+def finish(store: ObjectStore, bus: EventBus, model: str, trace: str) -> Decision | None:
+    """The decision that stands, its pointer moved if a crash came between; None if there is none yet.
+
+    A promotion stands only against the production model that it was measured against. One that took place is
+    never repeated, for it may have been rolled back.
+    """
+    decision, _ = catalogue.read_decision(store, model)
+    pointer, etag = read_pointer(store)
+    if decision is None or decision.outcome == "rejected" or promote.was_promoted(pointer, model):
+        return decision
+    if decision.production != (pointer.model if pointer else ""):
+        return None
+    try:
+        apply(store, bus, decision, pointer, etag, trace)
+    except Conflict:
+        return None
+    return decision
+
+
+def apply(
+    store: ObjectStore,
+    bus: EventBus,
+    decision: Decision,
+    pointer: ProductionPointer | None,
+    etag: str,
+    trace: str,
+) -> None:
+    """Moves the pointer if the model is promoted, and tells. Conflict when the pointer was moved since."""
+    model, production, reasons = decision.model, decision.production, decision.reasons
+    _log.info("%s is %s: %s", model, decision.outcome, "; ".join(reasons))
+    if decision.outcome == "promoted":
+        promote.move(store, pointer, etag, model, "; ".join(reasons))
+        body: Any = ModelPromoted(model=model, previous=production, reasons=reasons)
+    else:
+        body = ModelRejected(model=model, production=production, reasons=reasons)
+    announce(bus, new_event(_SOURCE, model, body, trace))
+
+
+def write_decision(store: ObjectStore, decision: Decision) -> None:
+    """Created once. One against another production model is replaced: its promotion never took place."""
+    standing, etag = catalogue.read_decision(store, decision.model)
+    key = keys.model_file(decision.model, catalogue.DECISION)
+    if standing is None:
+        storage.write_model(store, key, decision, if_absent=True)
+    else:
+        storage.write_model(store, key, decision, if_match=etag)
+
+
+def _files(exported: Exported, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {**graphs, TOKENS: exported.tokens}
+
+
+def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -> Bundle:
+    export = exported.record
+    return Bundle(
+        model=export.model,
+        run=export.run,
+        dataset=export.dataset,
+        created_at=datetime.now(UTC).isoformat(),
+        files=hashes,
+        served_file=served_file,
+        languages=export.languages,
+        normalizer_version=export.normalizer_version,
+        feature_version=export.feature_version,
+        subsampling=export.subsampling,
+        parameters=export.parameters,
+        recipe=export.recipe,
+        trace=export.trace,
+    )
+
+
+def _hypothesis_lines(transcripts: Transcripts, served_file: str) -> bytes:
+    """One JSON line an utterance, so that a report can be scored again."""
+    rows = zip(transcripts.utterances, transcripts.hypotheses[served_file], strict=True)
+    return "".join(
+        json.dumps(
+            {
+                "key": utterance.utterance,
+                "text": hypothesis,
+                "reference": utterance.text,
+                "source": utterance.source,
+                "corpus": utterance.corpus,
+                "speaker": utterance.speaker,
+                "duration_s": utterance.duration_s,
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for utterance, hypothesis in rows
+    ).encode()

@@ -1,0 +1,307 @@
+"""An export becomes a measured bundle, a decision and perhaps a promotion; each step can run twice."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration import bundle_maker
+
+from services.optimizer import catalogue, command, optimize, promote, testset
+from services.optimizer.optimize import KIND, OptimizeJob
+from services.optimizer.reconcile import Reconcile
+from services.optimizer.records import Decision
+from voxloom import keys
+from voxloom.bundle import load_bundle, read_pointer
+from voxloom.bus import MemoryBus
+from voxloom.errors import BadInput, NotFound, NotReady
+from voxloom.jobs import Jobs
+from voxloom.storage import FolderStore
+from voxloom.v1.events_pb2 import Event
+
+TEXTS = bundle_maker.sentences(10, words=2)
+
+
+class World:
+    """A store, a bus and the optimizer's parts, driven by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.bus = MemoryBus()
+        self.jobs = Jobs(self.store)
+        self.events: list[Event] = []
+        self.bus.tail(self.events.append)
+        self.reconcile = Reconcile(self.store, self.bus, self.jobs)
+
+    def dataset(self, texts: Sequence[str] = TEXTS, sources: Sequence[str] = ("imported",)) -> None:
+        self.utterances = bundle_maker.write_dataset(self.store, "d-1", texts, sources)
+
+    def export(self, name: str, deaf_to: str = "") -> None:
+        bundle_maker.write_export(self.store, f"r-{name}", "d-1", bundle_maker.graph(deaf_to))
+
+    def run(self) -> dict[str, Any]:
+        """Reconciles and runs the job that comes of it."""
+        self.reconcile()
+        lease = self.jobs.claim(KIND)
+        assert lease, "no job was submitted"
+        with lease:
+            result = OptimizeJob(self.store, self.bus, threads=2).run(lease.record, lease)
+            lease.complete(result)
+        return result
+
+    def decision(self, name: str) -> Decision:
+        found, _ = catalogue.read_decision(self.store, f"m-{name}")
+        assert found
+        return found
+
+    def history(self) -> list[str]:
+        pointer, _ = read_pointer(self.store)
+        return [entry.model for entry in pointer.history] if pointer else []
+
+    def heard(self, kind: str) -> Event:
+        eventually(lambda: any(event.WhichOneof("body") == kind for event in self.events))
+        return next(event for event in reversed(self.events) if event.WhichOneof("body") == kind)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.bus.close()
+
+
+def test_the_first_model_is_measured_and_promoted(world: World) -> None:
+    world.dataset()
+    world.export("one", deaf_to="h")
+    result = world.run()
+    assert result["outcome"] == "promoted"
+    assert world.history() == ["m-one"]
+    decision = world.decision("one")
+    assert decision.production == ""
+    assert decision.test.utterances == len(TEXTS)
+    assert decision.artefacts["model.onnx"].words.reference == 20
+    assert 0 < decision.served.words.rate < 0.9
+    assert decision.worst[0].errors >= decision.worst[-1].errors > 0
+    assert decision.parity
+    assert decision.parity.max_abs_difference <= 1e-3
+    assert load_bundle(world.store, "m-one").record.served_file == decision.served_file
+    event = world.heard("model_promoted")
+    assert event.model_promoted.model == "m-one"
+    assert event.header.trace == "trace-1"
+
+
+def test_the_hypotheses_are_kept_and_score_to_the_same_figures(world: World) -> None:
+    world.dataset()
+    world.export("one", deaf_to="h")
+    world.run()
+    lines = world.store.get(keys.model_file("m-one", "test_hypotheses.jsonl")).decode().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["key"] for row in rows] == [each.utterance for each in world.utterances]
+    wrong = sum(row["text"] != row["reference"] for row in rows)
+    assert wrong == len(world.decision("one").worst)
+    assert all("h" not in row["text"] for row in rows)
+
+
+def test_a_better_model_replaces_the_one_in_production(world: World) -> None:
+    world.dataset()
+    world.export("one", deaf_to="fh")
+    world.run()
+    world.export("two")
+    assert world.run()["outcome"] == "promoted"
+    assert world.history() == ["m-one", "m-two"]
+    assert world.decision("two").comparisons[0].candidate_errors == 0
+    assert world.decision("two").comparisons[0].production_errors > 0
+    assert world.heard("model_promoted").model_promoted.previous == "m-one"
+
+
+def test_a_worse_model_is_rejected_and_can_be_forced(world: World) -> None:
+    world.dataset()
+    world.export("one")
+    world.run()
+    world.export("two", deaf_to="f")
+    assert world.run()["outcome"] == "rejected"
+    assert world.history() == ["m-one"]
+    assert world.heard("model_rejected").model_rejected.production == "m-one"
+    with pytest.raises(NotReady, match="significantly worse than m-one"):
+        command.promote_model(world.store, world.bus, "m-two", force=False)
+    assert command.promote_model(world.store, world.bus, "m-two", force=True) == "m-one"
+    assert command.rollback_model(world.store, world.bus) == ("m-one", "m-two")
+    assert world.history() == ["m-one", "m-two", "m-one"]
+
+
+def test_own_voice_and_the_others_are_told_apart(world: World) -> None:
+    world.dataset(sources=("user_recorded", "imported"))
+    world.export("one")
+    world.run()
+    world.export("two")
+    world.run()
+    groups = [each.group for each in world.decision("two").comparisons]
+    assert groups == ["all", "own voice", "general"]
+    assert set(world.decision("two").served.by_group) == {"own voice", "general"}
+
+
+def test_an_empty_test_set_promotes_nothing(world: World) -> None:
+    world.dataset(texts=[])
+    world.export("one")
+    assert world.run()["outcome"] == "rejected"
+    assert "no usable utterance" in world.decision("one").reasons[0]
+    assert world.history() == []
+    assert command.promote_model(world.store, world.bus, "m-one", force=True) == ""
+
+
+def test_withdrawn_and_changed_audio_is_left_out_and_counted(world: World) -> None:
+    world.dataset()
+    world.export("one")
+    world.store.delete(world.utterances[0].audio_key)
+    world.store.put(world.utterances[1].audio_key, world.store.get(world.utterances[2].audio_key))
+    world.run()
+    test = world.decision("one").test
+    assert test.utterances == len(TEXTS) - 2
+    assert test.excluded_by_reason == {"audio deleted": 1, "audio changed": 1}
+
+
+def test_a_damaged_export_fails_and_names_the_file(world: World) -> None:
+    world.dataset()
+    world.export("one")
+    world.store.put("runs/r-one/export/model.onnx", bundle_maker.graph() + b"x")
+    with pytest.raises(BadInput, match=r"runs/r-one/export/model\.onnx is damaged"):
+        world.run()
+    assert catalogue.read_decision(world.store, "m-one")[0] is None
+
+
+def test_a_damaged_production_model_stops_promotions_until_a_person_acts(world: World) -> None:
+    world.dataset()
+    world.export("one")
+    world.run()
+    world.store.put("models/m-one/tokens.txt", b"<blk> 0\n")
+    world.export("two")
+    assert world.run()["outcome"] == "rejected"
+    assert "m-one is in production but cannot be measured" in world.decision("two").reasons[0]
+    command.promote_model(world.store, world.bus, "m-two", force=True)
+    assert world.history() == ["m-one", "m-two"]
+
+
+def test_production_that_changes_during_the_measuring_is_measured_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody promotes a perfect model while a worse one is measured against a still worse one."""
+    world.dataset()
+    world.export("bad", deaf_to="fh")
+    world.run()
+    world.export("middle", deaf_to="h")
+    bundle_maker.write_model_bundle(world.store, "m-perfect", bundle_maker.graph())
+    real, calls = testset.for_each, []
+
+    def interrupted(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 1:
+            promote.by_hand(world.store, "m-perfect")
+        return real(*args)
+
+    monkeypatch.setattr(testset, "for_each", interrupted)
+    assert world.run()["outcome"] == "rejected"
+    assert len(calls) == 2
+    assert world.decision("middle").production == "m-perfect"
+    assert world.history() == ["m-bad", "m-perfect"]
+
+
+def lose_the_move(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the job up to the decision, as if the process had died before the pointer moved."""
+
+    def die(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optimize, "apply", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+
+
+def test_a_promotion_lost_in_a_crash_is_made_up_for_without_measuring_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.dataset()
+    world.export("one")
+    lose_the_move(world, monkeypatch)
+    decided_at = world.decision("one").created_at
+    assert world.history() == []
+    world.reconcile()
+    assert world.history() == [], "the job is still open and will do it"
+    store, bus = world.store, world.bus
+    assert optimize.finish(store, bus, "m-one", "") == world.decision("one")
+    assert world.history() == ["m-one"]
+    assert world.decision("one").created_at == decided_at
+
+
+def test_reconcile_makes_up_for_it_when_the_job_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.dataset()
+    world.export("one")
+    lose_the_move(world, monkeypatch)
+    world.store.delete(keys.job(KIND, "m-one"))
+    world.reconcile()
+    world.reconcile()
+    assert world.history() == ["m-one"]
+    assert world.heard("model_promoted").model_promoted.model == "m-one"
+
+
+def test_a_lost_promotion_against_other_production_is_measured_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.dataset()
+    world.export("bad", deaf_to="fh")
+    world.run()
+    world.export("middle", deaf_to="h")
+    lose_the_move(world, monkeypatch)
+    bundle_maker.write_model_bundle(world.store, "m-perfect", bundle_maker.graph())
+    promote.by_hand(world.store, "m-perfect")
+    assert world.decision("middle").outcome == "promoted"
+    lease_free(world)
+    assert world.run()["outcome"] == "rejected"
+    assert world.decision("middle").production == "m-perfect"
+
+
+def lease_free(world: World) -> None:
+    """As if the dead worker's lease had expired."""
+    world.store.delete(keys.job(KIND, "m-middle"))
+    world.jobs.submit(KIND, "m-middle", {"run": "r-middle"})
+
+
+def test_a_rollback_is_not_undone_by_reconcile(world: World) -> None:
+    world.dataset()
+    for name in ("one", "two"):
+        world.export(name)
+        world.run()
+    command.rollback_model(world.store, world.bus)
+    Reconcile(world.store, world.bus, world.jobs)()
+    assert world.history() == ["m-one", "m-two", "m-one"]
+
+
+def test_reconcile_waits_for_exports_and_submits_each_once(world: World) -> None:
+    world.dataset()
+    world.store.put("runs/r-training/run.json", b"{}")
+    world.store.put("runs/r-broken/export/export.json", b"{")
+    world.export("one")
+    world.reconcile()
+    world.reconcile()
+    assert [job.id for job in world.jobs.list(KIND)] == ["m-one"]
+
+
+def test_models_are_listed_newest_first(world: World) -> None:
+    world.dataset()
+    for name in ("one", "two"):
+        world.export(name)
+        world.run()
+    assert [entry.bundle.model for entry in catalogue.list_models(world.store)] == ["m-two", "m-one"]
+    with pytest.raises(NotFound, match="m-none"):
+        catalogue.get_model(world.store, "m-none")

@@ -1,0 +1,127 @@
+"""The optimizer as it is deployed: exports in, bundles and a pointer out, commands over gRPC."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from integration import bundle_maker
+from integration.service_process import ServiceProcess, code_of, eventually
+
+from voxloom.bundle import read_pointer
+from voxloom.storage import FolderStore
+from voxloom.v1 import optimizer_pb2 as pb
+from voxloom.v1.optimizer_pb2_grpc import OptimizerServiceStub
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    store = FolderStore(tmp_path / "store")
+    bundle_maker.write_dataset(
+        store, "d-1", bundle_maker.sentences(8, words=2), ("user_recorded", "imported")
+    )
+    return store
+
+
+@pytest.fixture
+def optimizer(store: FolderStore, tmp_path: Path) -> Iterator[ServiceProcess]:
+    with ServiceProcess("optimizer", tmp_path / "store") as process:
+        yield process
+
+
+def export(store: FolderStore, name: str, deaf_to: str = "", ballast: int = 0) -> None:
+    bundle_maker.write_export(store, f"r-{name}", "d-1", bundle_maker.graph(deaf_to, ballast))
+
+
+def decided(stub: OptimizerServiceStub, model: str) -> pb.Model:
+    """The model once it has a decision."""
+    found: list[pb.Model] = []
+
+    def look() -> bool:
+        models = stub.ListModels(pb.ListModelsRequest()).models
+        found.extend(each for each in models if each.id == model and each.decision)
+        return bool(found)
+
+    eventually(look)
+    return found[0]
+
+
+def production(store: FolderStore) -> str:
+    pointer, _ = read_pointer(store)
+    return pointer.model if pointer else ""
+
+
+def test_models_are_measured_promoted_rejected_forced_and_rolled_back(
+    store: FolderStore, optimizer: ServiceProcess
+) -> None:
+    stub = OptimizerServiceStub(optimizer.channel)
+    assert optimizer.health("voxloom.v1.OptimizerService")
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.RollbackModel(pb.RollbackModelRequest())
+    assert code_of(caught.value) == grpc.StatusCode.FAILED_PRECONDITION
+
+    export(store, "one", ballast=512)
+    one = decided(stub, "m-one")
+    assert one.decision == "promoted"
+    assert one.test.wer == 0
+    assert one.test.reference_words == 16
+    assert one.served_bytes > 0
+    assert 0 < one.real_time_factor < 1
+    assert json.loads(one.bundle_json)["served_file"] == one.served_file
+    assert json.loads(one.decision_json)["parity"]["max_abs_difference"] <= 1e-3
+    eventually(lambda: production(store) == "m-one")
+
+    export(store, "two", deaf_to="h")
+    two = decided(stub, "m-two")
+    assert (two.decision, production(store)) == ("rejected", "m-one")
+    assert "than m-one" in two.reasons[0]
+    with pytest.raises(grpc.RpcError, match="force") as caught:
+        stub.PromoteModel(pb.PromoteModelRequest(model="m-two"))
+    assert code_of(caught.value) == grpc.StatusCode.FAILED_PRECONDITION
+    assert stub.PromoteModel(pb.PromoteModelRequest(model="m-two", force=True)).previous == "m-one"
+    assert stub.GetModel(pb.GetModelRequest()).id == "m-two"
+
+    assert stub.RollbackModel(pb.RollbackModelRequest()).model == "m-one"
+    assert production(store) == "m-one"
+    listed = stub.ListModels(pb.ListModelsRequest())
+    assert [model.id for model in listed.models] == ["m-two", "m-one"]
+    assert listed.production == "m-one"
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [("m-none", grpc.StatusCode.NOT_FOUND), ("../secret", grpc.StatusCode.INVALID_ARGUMENT)],
+)
+def test_unknown_and_impossible_models(optimizer: ServiceProcess, model: str, code: grpc.StatusCode) -> None:
+    stub = OptimizerServiceStub(optimizer.channel)
+    for call in (
+        lambda: stub.GetModel(pb.GetModelRequest(model=model)),
+        lambda: stub.PromoteModel(pb.PromoteModelRequest(model=model, force=True)),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        assert code_of(caught.value) == code
+
+
+def test_a_damaged_export_fails_loudly_and_the_next_one_is_measured(
+    store: FolderStore, optimizer: ServiceProcess
+) -> None:
+    bundle_maker.write_export(store, "r-bad", "d-1", b"no graph")
+    export(store, "good")
+    assert decided(OptimizerServiceStub(optimizer.channel), "m-good").decision == "promoted"
+    assert "onnxruntime cannot load" in optimizer.find(lambda line: line["level"] == "error")["message"]
+
+
+def test_killed_in_its_work_it_begins_again(store: FolderStore, tmp_path: Path) -> None:
+    export(store, "one", ballast=512)
+    with ServiceProcess("optimizer", tmp_path / "store") as process:
+        process.find(lambda line: line["message"].startswith("measuring"))
+        process.process.kill()
+        process.process.wait()
+    with ServiceProcess("optimizer", tmp_path / "store") as process:
+        assert decided(OptimizerServiceStub(process.channel), "m-one").decision == "promoted"
+        eventually(lambda: production(store) == "m-one")
+        assert process.terminate() == 0

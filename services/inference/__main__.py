@@ -1,0 +1,31 @@
+"""Inference's composition root: `python -m services.inference`."""
+
+import sys
+
+from services.inference.config import InferenceConfig
+from services.inference.handlers import HANDLERS
+from services.inference.models import Models
+from services.inference.pool import Pool, cpu_count
+from services.inference.servicer import NAME, InferenceServicer
+from voxloom.bus import EventBus
+from voxloom.runtime import Service, main
+from voxloom.storage import ObjectStore
+
+
+def build(config: InferenceConfig, store: ObjectStore, bus: EventBus) -> Service:
+    models = Models(store, bus)
+    threads = config.inference_threads or cpu_count()
+    pool = Pool(threads, config.inference_max_calls, config.inference_max_streams)
+    return Service(
+        name="inference",
+        address=f"{config.grpc_host}:{config.inference_port}",
+        register=InferenceServicer(models, pool, config).register,
+        handlers=HANDLERS,
+        reconcile=models.reconcile,
+        ready={NAME: models.is_ready},
+        close=pool.close,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main("inference", build, InferenceConfig))

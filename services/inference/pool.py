@@ -1,0 +1,74 @@
+"""The worker threads that compute, and how many calls may wait for them."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from voxloom.errors import Exhausted
+from voxloom.executor import BoundedExecutor
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+class Pool:
+    """N threads, each with one piece of audio at a time: N sessions' worth of work without N sessions.
+
+    Calls are admitted or refused at their start. One that is in computes piece by piece, at most one in the
+    queue, so what waits is bounded and a call that is cancelled leaves at its next piece.
+    """
+
+    def __init__(self, threads: int, max_calls: int, max_streams: int) -> None:
+        self._executor = BoundedExecutor(threads, max_calls + max_streams, "recognise")
+        self.calls = Admission(max_calls, "calls")
+        self.streams = Admission(max_streams, "streams")
+
+    async def run(self, fn: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        return await self._executor.run(fn, *args, **kwargs)
+
+    def close(self) -> None:
+        self._executor.shutdown()
+
+
+class Admission:
+    """Counts who is in; used from one event loop only."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        self.active = 0
+        self._limit = limit
+        self._what = what
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Raises Exhausted when the house is full."""
+        if self.active >= self._limit:
+            raise Exhausted(f"all {self._limit} {self._what} are taken; try again in a moment")
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+
+def cpu_count(cgroup: Path = _CGROUP) -> int:
+    """Processors that this process may use: its affinity, or the container's quota where that is less."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = _quota(cgroup)
+    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
+
+
+def _quota(cgroup: Path) -> float | None:
+    """CPUs that the container may use, by cgroup v2 (cpu.max) or v1; None without a limit."""
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    return None if quota in ("max", "-1") else int(quota) / int(period)

@@ -1,0 +1,112 @@
+"""One file or buffer to text."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
+
+from services.inference.models import ServedModel
+from services.inference.pool import Pool
+from services.inference.segments import FRAMES_PER_S, Segment, Segmenter
+from voxloom import audio
+from voxloom.audio import SAMPLE_RATE_HZ, Audio, Samples
+from voxloom.decode import Hypothesis, Word
+from voxloom.errors import BadInput, Exhausted
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+_CHUNK = 10 * SAMPLE_RATE_HZ  # samples whose features are computed in one go
+
+
+@dataclass(frozen=True)
+class Pcm16:
+    """Raw samples need their rate and channels told."""
+
+    sample_rate_hz: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Recognition:
+    text: str
+    words: list[Word]
+    confidence: float
+    audio_s: float
+    compute_s: float
+
+
+async def recognize(
+    model: ServedModel, pool: Pool, data: bytes, pcm: Pcm16 | None, max_audio_s: float
+) -> Recognition:
+    """Decodes, cuts and hears the audio, each piece a job of its own: a long file holds no worker for long,
+    and a cancelled call ends after the piece in hand."""
+    clock = _Stopwatch()
+    decoded = await pool.run(clock.time, read_audio, data, pcm, max_audio_s)
+    segments = cut_up(decoded.samples)
+    heard: list[Hypothesis] = []
+    while segment := await pool.run(clock.time, _next, segments):
+        heard.append(await pool.run(clock.time, hear, model, segment))
+    return _join(heard, decoded.duration_s, clock.seconds)
+
+
+class _Stopwatch:
+    """Sums the time that one call's jobs computed; the time they waited is not in it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def time(self, fn: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        start = time.perf_counter()
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self.seconds += time.perf_counter() - start
+
+
+def read_audio(data: bytes, pcm: Pcm16 | None, max_audio_s: float) -> Audio:
+    """BadInput for what cannot be read, Exhausted for what is too long."""
+    if pcm is None:
+        return audio.decode(data, max_seconds=max_audio_s)
+    if pcm.sample_rate_hz <= 0:
+        raise BadInput(f"sample_rate_hz is {pcm.sample_rate_hz}; PCM16 needs its rate, for example 16000")
+    seconds = len(data) / (2 * max(pcm.channels, 1) * pcm.sample_rate_hz)
+    if seconds > max_audio_s:
+        raise Exhausted(f"audio of {seconds:.0f} s is longer than {max_audio_s:g} s; send it as a stream")
+    return audio.decode_pcm16(data, pcm.sample_rate_hz, pcm.channels)
+
+
+def cut_up(samples: Samples) -> Iterator[Segment]:
+    """The segments of audio that is all there; features are made as they are needed."""
+    segmenter = Segmenter()
+    for start in range(0, len(samples), _CHUNK):
+        segmenter.push(samples[start : start + _CHUNK])
+        yield from segmenter.cut_long()
+    segmenter.finish()
+    yield from segmenter.cut_long()
+    if len(segmenter.open.features_TF):
+        yield segmenter.open
+
+
+def _next(segments: Iterator[Segment]) -> Segment | None:
+    return next(segments, None)
+
+
+def hear(model: ServedModel, segment: Segment) -> Hypothesis:
+    """The text of a segment; times count from the start of the audio."""
+    found = model.hear(segment.features_TF)
+    offset_s = segment.start / FRAMES_PER_S
+    words = [
+        replace(word, start_s=word.start_s + offset_s, end_s=word.end_s + offset_s) for word in found.words
+    ]
+    return replace(found, words=words)
+
+
+def _join(heard: list[Hypothesis], audio_s: float, compute_s: float) -> Recognition:
+    words = [word for each in heard for word in each.words]
+    return Recognition(
+        text=" ".join(each.text for each in heard if each.text),
+        words=words,
+        confidence=sum(word.confidence for word in words) / len(words) if words else 0.0,
+        audio_s=audio_s,
+        compute_s=compute_s,
+    )

@@ -33,9 +33,7 @@ class Audio:
     samples: Samples  # mono, 16 kHz, in [-1, 1]
     source_sample_rate_hz: int
     source_channels: int
-    clipped_fraction: float | None = (
-        None  # of the source, before resampling rounds the plateaus off; None: unknown
-    )
+    clipped_fraction: float | None = None  # of the source: resampling rounds plateaus off; None: unknown
 
     @property
     def duration_s(self) -> float:
@@ -203,7 +201,7 @@ def _collect(blocks: Iterator[Samples], rate_hz: int, channels: int, max_seconds
         if not np.isfinite(block).all():
             raise BadInput("audio holds samples that are not numbers (NaN or infinite); write it anew")
         clipped += _clipped(np.abs(block).max(axis=1))
-        parts.append(resampler.push(_mono(block)))
+        parts.append(resampler.push(_mono(_clip(block))))
     if not frames:
         raise BadInput("audio holds no samples; record or export it anew")
     samples = _clip(np.concatenate([*parts, resampler.finish()]))

@@ -171,6 +171,13 @@ def test_samples_that_are_not_numbers_are_refused(value: float) -> None:
         decode(encoded(samples, "WAV", "FLOAT"))
 
 
+def test_float_samples_of_any_size_stay_within_full_scale() -> None:
+    huge = np.stack([speech(0.5, rate_hz=8000), speech(0.5, rate_hz=8000, seed=1)], 1) * np.float32(3e38)
+    samples = decode(encoded(huge, "WAV", "FLOAT", 8000)).samples
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 1
+
+
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "MP3", "OGG"])
 def test_an_empty_recording_is_refused(container: str) -> None:
     with pytest.raises(BadInput):

@@ -9,7 +9,7 @@ from voxloom.decode import greedy
 from voxloom.errors import BadInput
 from voxloom.tokenizer import CharTokenizer
 
-quick = settings(max_examples=100, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 ENGLISH = CharTokenizer.from_alphabet(" abcdeh'lo")
 
 

@@ -8,7 +8,7 @@ from voices import speech
 
 from voxloom.features import NUM_MEL, OnlineFbank, fbank
 
-quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 EPSILON = 1.1920929e-07  # where the logarithm is cut
 VOICE = speech(1.2, seed=7)
 

@@ -11,7 +11,7 @@ from voxloom.errors import BadInput
 from voxloom.manifest import COLUMNS, Utterance, read_csv, read_jsonl, write_csv, write_jsonl
 from voxloom.text import normalize
 
-quick = settings(max_examples=80, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 
 
 def utterance(**changes: object) -> Utterance:

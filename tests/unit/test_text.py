@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from voxloom.text import normalize
 
-quick = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 LANGUAGES = st.sampled_from(["en", "tr", "ca", "hi", "fa", "th", "zh-CN", ""])
 # Letters, marks, joiners and quotes that meet in real texts, more often than by chance.
 TRICKY = st.text(

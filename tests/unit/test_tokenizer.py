@@ -6,7 +6,7 @@ from voxloom.errors import BadInput
 from voxloom.text import normalize
 from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
 
-quick = settings(max_examples=100, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 TEXTS = st.lists(st.text().map(lambda text: normalize(text, "en")), min_size=1).filter(any)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from voxloom.errors import BadInput
 from voxloom.wer import Edits, align, bootstrap_interval, char_edits, paired_bootstrap, total, word_edits
 
-quick = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=80, deadline=None, database=None, derandomize=True)
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=12).map(" ".join)
 
 

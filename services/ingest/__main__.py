@@ -1,0 +1,55 @@
+"""The composition root of ingest: `python -m services.ingest`."""
+
+import sys
+
+from services.ingest import dataset, importer
+from services.ingest.config import IngestConfig
+from services.ingest.dataset import DatasetBuilder
+from services.ingest.handlers import handlers, reconciler
+from services.ingest.importer import Importer
+from services.ingest.policy import Thresholds
+from services.ingest.retrain import Retrain
+from services.ingest.servicer import IngestServicer
+from voxloom import runtime
+from voxloom.bus import EventBus
+from voxloom.events import stage_failed
+from voxloom.jobs import Jobs, JobWorker
+from voxloom.runtime import Service
+from voxloom.storage import ObjectStore
+
+
+def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
+    jobs = Jobs(store, lease_s=config.job_lease_s)
+    tell = stage_failed(bus, "ingest")
+    import_worker = JobWorker(jobs, importer.KIND, Importer(config, store, bus).run, tell)
+    dataset_worker = JobWorker(jobs, dataset.KIND, DatasetBuilder(config, store, bus, jobs).run, tell)
+
+    def wake() -> None:
+        import_worker.wake()
+        dataset_worker.wake()
+
+    thresholds = Thresholds(config.retrain_first, config.retrain_new, config.retrain_quiet_s)
+    retrain = Retrain(store, jobs, thresholds, wake)
+    servicer = IngestServicer(config, store, jobs, retrain, wake)
+
+    def close() -> None:
+        retrain.close()
+        servicer.close()
+
+    return Service(
+        name="ingest",
+        address=f"{config.grpc_host}:{config.ingest_port}",
+        register=servicer.register,
+        handlers=handlers(retrain),
+        reconcile=reconciler(store, jobs, retrain),
+        workers=[import_worker, dataset_worker],
+        close=close,
+    )
+
+
+def main() -> int:
+    return runtime.main("ingest", build, IngestConfig)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The way into the store of every clip that was not recorded live: checked, or refused with a reason."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from services.ingest.corpus import Clip, Entry, ImportSpec
+from services.ingest.refusals import Reason, Refusal, printable
+from services.ingest.split import PUBLISHED_NAMES
+from voxloom import audio, keys
+from voxloom.errors import BadInput, Conflict, NotFound
+from voxloom.manifest import AudioLevels, RawUtterance, SplitName
+from voxloom.storage import ObjectStore, read_model, write_model
+from voxloom.text import normalize
+
+LIMITS = audio.Limits()
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}")
+_MAX_TEXT = 2000  # characters
+_MAX_SPEAKER = 100
+_DECODED_S = 600.0  # beyond that a clip is not even decoded to be found too long
+
+
+@dataclass(frozen=True)
+class Stored:
+    utterance: str
+    duration_s: float
+    added: bool  # False: it was there before
+
+
+class _Refused(Exception):
+    """Carries the reason up to `store_clip`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, detail
+
+
+def store_clip(store: ObjectStore, spec: ImportSpec, clip: Clip, created_at: str) -> Stored | Refusal:
+    """Checks text and audio, writes the WAV and then the record. Doing it again adds nothing."""
+    try:
+        fields = _check_entry(clip.entry, spec)
+        return _find_stored(store, fields) or _store(store, clip.audio, fields, created_at)
+    except _Refused as refused:
+        return Refusal.of(clip.entry.path, refused.reason, refused.detail)
+
+
+def utterance_id(corpus: str, path: str) -> str:
+    """The same clip of the same corpus has the same id in every import."""
+    digest = hashlib.sha256(f"{corpus}\0{path}".encode(errors="surrogatepass")).hexdigest()
+    return f"{keys.slug(corpus)}-{digest[:16]}"
+
+
+def speaker_key(corpus: str, name: str) -> str:
+    """Speakers of two corpora are two people, though both be called "1"."""
+    prefix = keys.slug(corpus)
+    return keys.slug(name if name.startswith(f"{prefix}-") else f"{prefix}-{name or 'unknown'}")
+
+
+@dataclass(frozen=True)
+class _Fields:
+    utterance: str
+    source: str
+    corpus: str
+    speaker: str
+    speaker_name: str
+    text: str
+    language: str
+    published_split: SplitName | None
+    origin: str
+
+    @property
+    def record_key(self) -> str:
+        return keys.raw_record(self.source, self.speaker, self.utterance)
+
+    @property
+    def audio_key(self) -> str:
+        return keys.raw_audio(self.source, self.speaker, self.utterance)
+
+
+def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
+    language = entry.language or spec.language
+    if not LANGUAGE.fullmatch(language):
+        raise _Refused(Reason.BAD_LANGUAGE, f"{language!r} is no BCP 47 tag such as en or pt-BR")
+    if len(entry.speaker) > _MAX_SPEAKER or not entry.speaker.isprintable():
+        raise _Refused(
+            Reason.BAD_SPEAKER, f"longer than {_MAX_SPEAKER} characters, or control characters in it"
+        )
+    _check_text(entry.text, language)
+    return _Fields(
+        utterance=utterance_id(spec.corpus, entry.path),
+        source=spec.source,
+        corpus=spec.corpus,
+        speaker=speaker_key(spec.corpus, entry.speaker),
+        speaker_name=entry.speaker,
+        text=entry.text,
+        language=language,
+        published_split=_published_split(entry.split) if spec.keep_published_split else None,
+        origin=entry.path,
+    )
+
+
+def _check_text(text: str, language: str) -> None:
+    if len(text) > _MAX_TEXT:
+        raise _Refused(Reason.TEXT_TOO_LONG, f"{len(text)} characters; at most {_MAX_TEXT} are allowed")
+    if any(_is_control(character) for character in text):
+        raise _Refused(Reason.BAD_TEXT, f"control characters in {printable(text, 60)!r}")
+    if not normalize(text, language):
+        raise _Refused(Reason.NO_TEXT, f"no letter or digit in {printable(text, 60)!r}")
+
+
+def _is_control(character: str) -> bool:
+    """NUL and its like, and half surrogates from JSON escapes; line ends and tabs are spaces."""
+    return (character < " " and character not in "\n\r\t") or "\ud800" <= character <= "\udfff"
+
+
+def _published_split(name: str) -> SplitName | None:
+    if name and name not in PUBLISHED_NAMES:
+        raise _Refused(Reason.UNKNOWN_SPLIT, f"{name!r}; expected one of {', '.join(PUBLISHED_NAMES)}")
+    return PUBLISHED_NAMES.get(name)
+
+
+def _find_stored(store: ObjectStore, fields: _Fields) -> Stored | None:
+    try:
+        found = read_model(store, fields.record_key, RawUtterance)
+    except NotFound:
+        return None
+    if (found.text, found.language, found.published_split) != (
+        fields.text,
+        fields.language,
+        fields.published_split,
+    ):
+        raise _Refused(
+            Reason.DIFFERS_FROM_STORED,
+            f"stored as {found.text[:60]!r}, language {found.language}, split "
+            f"{found.published_split or 'by hash'}; delete it first, or import under another corpus name",
+        )
+    return Stored(found.utterance, found.levels.duration_s, added=False)
+
+
+def _store(store: ObjectStore, data: bytes, fields: _Fields, created_at: str) -> Stored:
+    wav, levels = _check_audio(data)
+    _put_audio(store, fields.audio_key, wav)
+    record = RawUtterance(
+        **vars(fields), audio_sha256=hashlib.sha256(wav).hexdigest(), levels=levels, created_at=created_at
+    )
+    try:
+        write_model(store, fields.record_key, record, if_absent=True)
+    except Conflict:
+        return Stored(fields.utterance, levels.duration_s, added=False)
+    return Stored(fields.utterance, levels.duration_s, added=True)
+
+
+def _check_audio(data: bytes) -> tuple[bytes, AudioLevels]:
+    try:
+        clip = audio.decode(data, max_seconds=_DECODED_S)
+    except BadInput as error:
+        raise _Refused(Reason.UNREADABLE_AUDIO, str(error)) from error
+    levels = audio.measure(clip)
+    if fault := audio.find_fault(clip, levels, LIMITS):
+        peak, clipped = f"{levels.peak_dbfs:.0f} dBFS", f"{levels.clipped_fraction:.1%}"
+        raise _Refused(fault, f"{levels.duration_s:.2f} s, peak {peak}, {clipped} clipped")
+    return audio.encode_wav(clip.samples), levels
+
+
+def _put_audio(store: ObjectStore, key: str, wav: bytes) -> None:
+    """No record names audio found here: an earlier import died between the two writes."""
+    try:
+        store.put(key, wav, if_absent=True)
+    except Conflict:
+        if store.get(key) != wav:
+            store.put(key, wav)

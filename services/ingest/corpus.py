@@ -1,0 +1,260 @@
+"""Corpus readers: what each format says about its clips. Two passes over the tar: transcripts, then audio.
+
+A reader turns the first pass into an `Index` of entries by path; the second pass is the same for all.
+"""
+
+import csv
+import json
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from services.ingest.archive import ArchiveLimits, File, unsafe
+from services.ingest.refusals import Reason, Refusal
+from voxloom.errors import BadInput
+from voxloom.manifest import Record
+
+Format = Literal["folder", "csv", "jsonl"]
+Members = Iterator[File | Refusal]
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"})
+MANIFESTS: dict[Format, tuple[str, ...]] = {
+    "folder": (),
+    "csv": ("manifest.csv", "manifest.tsv"),
+    "jsonl": ("manifest.jsonl",),
+}
+_MAX_TXT_BYTES = 64 * 1024
+_NOT_TRANSCRIPTS = ("readme", "license", "licence", "copying", "notice")
+
+
+class ImportSpec(Record):
+    """What the client asked for; the spec of an import job."""
+
+    corpus: str
+    format: Format
+    language: str = "en"
+    keep_published_split: bool = False
+    max_refused_fraction: float = 0.1
+    source: str = "imported"
+    upload: str = ""  # key of the tar
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a corpus says of one clip, as it was given."""
+
+    path: str  # of the audio, relative to the manifest: part of the utterance id
+    text: str
+    speaker: str = ""
+    split: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Clip:
+    entry: Entry
+    audio: bytes = field(repr=False)
+
+
+@dataclass
+class Index:
+    """The first pass: entries by the audio's path in the archive (a sidecar's has no suffix)."""
+
+    folder: str = ""  # of the manifest; paths of clips are relative to it
+    entries: dict[str, Entry] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, key: str, entry: Entry) -> None:
+        if key in self.entries:
+            self.refusals.append(Refusal.of(entry.path, Reason.DUPLICATE_ROW, "the first row was taken"))
+        else:
+            self.entries[key] = entry
+
+    def refuse(self, path: str, reason: Reason, detail: str = "") -> None:
+        self.refusals.append(Refusal.of(path, reason, detail))
+
+    def relative(self, path: str) -> str:
+        return posixpath.relpath(path, self.folder or ".")
+
+    def take(self, path: str) -> Entry | None:
+        """The entry of an audio file, once."""
+        return self.entries.pop(path, None) or self.entries.pop(posixpath.splitext(path)[0], None)
+
+
+def read_index(members: Members, spec: ImportSpec, limits: ArchiveLimits) -> Index:
+    """The first pass; BadInput when there is no manifest or its header cannot be used."""
+    if spec.format == "folder":
+        return _read_sidecars(members)
+    for member in members:
+        if isinstance(member, File) and posixpath.basename(member.path) in MANIFESTS[spec.format]:
+            return _read_manifest(member, spec, limits)
+    raise BadInput(
+        f"the archive holds no {' or '.join(MANIFESTS[spec.format])}; put one beside the audio, "
+        "or import it as a folder of audio with .txt files"
+    )
+
+
+def read_clips(members: Members, index: Index, spec: ImportSpec) -> Iterator[Clip | Refusal]:
+    """The second pass: each audio file with its entry, and all that does not fit together."""
+    yield from index.refusals
+    manifests = 0
+    for member in members:
+        if isinstance(member, Refusal):
+            yield member
+        elif is_audio(member.path):
+            yield _read_clip(member, index)
+        elif posixpath.basename(member.path) in MANIFESTS[spec.format]:
+            manifests += 1
+            if manifests > 1:
+                yield Refusal.of(member.path, Reason.SECOND_MANIFEST, "only the first manifest is read")
+    for entry in index.entries.values():
+        yield Refusal.of(entry.path, Reason.AUDIO_MISSING, "the archive has no such audio file")
+
+
+def is_audio(path: str) -> bool:
+    return posixpath.splitext(path)[1].lower() in AUDIO_SUFFIXES
+
+
+def _read_clip(file: File, index: Index) -> Clip | Refusal:
+    path = index.relative(file.path)
+    entry = index.take(file.path)
+    if entry is None:
+        return Refusal.of(path, Reason.NO_TRANSCRIPT, "no manifest row or .txt file speaks of it")
+    return Clip(replace(entry, path=path), file.read())
+
+
+# --- a folder of audio with .txt files ---
+
+
+def _read_sidecars(members: Members) -> Index:
+    index = Index()
+    for member in members:
+        if isinstance(member, File) and _is_transcript(member.path):
+            _add_sidecar(index, member)
+    return index
+
+
+def _is_transcript(path: str) -> bool:
+    stem, suffix = posixpath.splitext(posixpath.basename(path).lower())
+    return suffix == ".txt" and stem not in _NOT_TRANSCRIPTS
+
+
+def _add_sidecar(index: Index, file: File) -> None:
+    stem = posixpath.splitext(file.path)[0]
+    if file.size > _MAX_TXT_BYTES:
+        index.refuse(
+            file.path, Reason.TEXT_TOO_LONG, f"{file.size} bytes; at most {_MAX_TXT_BYTES} are allowed"
+        )
+        return
+    text = _decoded(file.read())
+    if text is None:
+        index.refuse(file.path, Reason.BAD_TEXT, "is not UTF-8")
+        return
+    index.add(stem, Entry(stem, text.strip(), speaker=posixpath.basename(posixpath.dirname(stem))))
+
+
+def _decoded(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+# --- manifest.csv, manifest.tsv, manifest.jsonl ---
+
+ParseRow = Callable[[str], dict[str, str]]  # ValueError says what is wrong with a row
+
+
+def _read_manifest(file: File, spec: ImportSpec, limits: ArchiveLimits) -> Index:
+    """Line by line, so that one broken row costs one row: a quoted field may not run over lines."""
+    index, lines = Index(posixpath.dirname(file.path)), _decoded_lines(file)
+    parse = _json_row if spec.format == "jsonl" else _table_parser(file.path, next(lines, (1, ""))[1], spec)
+    for number, line in lines:
+        if number > limits.max_members:
+            raise BadInput(f"{file.path} has more than {limits.max_members} lines; import it in parts")
+        where = f"{file.path}:{number}"
+        try:
+            _add_row(index, _whole(line, parse), limits)
+        except (ValueError, csv.Error, RecursionError) as error:
+            index.refuse(where, Reason.BAD_ROW, str(error))
+    return index
+
+
+def _decoded_lines(file: File) -> Iterator[tuple[int, str | None]]:
+    """(line number, text), blank lines left out; None for a line that is too long or not UTF-8."""
+    for number, line in enumerate(file.lines(), start=1):
+        text = None if line is None else _decoded(line)
+        if text is None or text.strip():
+            yield number, text
+
+
+def _whole(line: str | None, parse: ParseRow) -> dict[str, str]:
+    if line is None:
+        raise ValueError("the line is longer than 64 KiB or not UTF-8")
+    return parse(line)
+
+
+def _add_row(index: Index, row: dict[str, str], limits: ArchiveLimits) -> None:
+    given = row["path"]
+    path = posixpath.normpath(posixpath.join(index.folder, given)) if given else ""
+    if fault := unsafe(path, limits):
+        index.refuse(given, Reason.UNSAFE_PATH, fault)
+        return
+    entry = Entry(
+        path=index.relative(path),
+        text=row["text"].strip(),
+        speaker=row.get("speaker", "").strip(),
+        split=row.get("split", "").strip().lower(),
+        language=row.get("language", "").strip(),
+    )
+    index.add(path, entry)
+
+
+def _table_parser(name: str, header: str | None, spec: ImportSpec) -> ParseRow:
+    """Columns are known by name, never by position. CSV has quotes, a TSV has none."""
+    split = _split_tabs if name.endswith(".tsv") else _split_commas
+    columns = [column.strip().lower() for column in _header_fields(name, header, split)]
+    wanted = ["path", "text", *(["split"] if spec.keep_published_split else [])]
+    missing = [column for column in wanted if column not in columns]
+    if missing:
+        raise BadInput(
+            f"{name} has the columns {', '.join(columns)[:300] or 'none'}; {' and '.join(missing)} missing: "
+            "expected a header with path,text[,speaker,split,language]"
+        )
+
+    def parse(line: str) -> dict[str, str]:
+        fields = split(line)
+        if len(fields) != len(columns):
+            raise ValueError(f"found {len(fields)} fields, expected {len(columns)}")
+        return dict(zip(columns, fields, strict=True))
+
+    return parse
+
+
+def _header_fields(name: str, header: str | None, split: Callable[[str], list[str]]) -> list[str]:
+    try:
+        return split(header or "")
+    except csv.Error as error:
+        raise BadInput(f"{name} has a header that cannot be read: {error}") from error
+
+
+def _split_tabs(line: str) -> list[str]:
+    return line.split("\t")
+
+
+def _split_commas(line: str) -> list[str]:
+    return next(csv.reader([line], strict=True))
+
+
+def _json_row(line: str) -> dict[str, str]:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError("expected an object with key (or audio_filepath) and text")  # noqa: TRY004
+    path = row.get("key") or row.get("audio_filepath")
+    if not isinstance(path, str) or not isinstance(row.get("text"), str):
+        raise ValueError("expected the strings key (or audio_filepath) and text")  # noqa: TRY004
+    optional = {name: "" if row.get(name) is None else row[name] for name in ("speaker", "split", "language")}
+    if wrong := [name for name, value in optional.items() if not isinstance(value, str | int)]:
+        raise ValueError(f"{wrong[0]} is not a string")
+    return {"path": path, "text": row["text"], **{name: str(value) for name, value in optional.items()}}

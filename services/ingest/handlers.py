@@ -1,0 +1,33 @@
+"""What ingest does on events: each tells that something was stored or deleted, so the quiet time begins anew.
+
+Reconcile runs after every event, at start and every minute; it alone decides, from the store.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from services.ingest.retrain import Retrain
+from services.ingest.uploads import sweep
+from voxloom.bus import Handler
+from voxloom.jobs import Jobs
+from voxloom.storage import ObjectStore
+from voxloom.v1.events_pb2 import Event
+
+
+def reconciler(store: ObjectStore, jobs: Jobs, retrain: Retrain) -> Callable[[], None]:
+    def reconcile() -> None:
+        sweep(store, jobs, time.time())
+        retrain.step()
+
+    return reconcile
+
+
+def handlers(retrain: Retrain) -> Mapping[str, Handler]:
+    def data_changed(event: Event) -> None:
+        retrain.changed(event.header.trace)
+
+    return {
+        "recording_stored": data_changed,
+        "recording_deleted": data_changed,
+        "corpus_imported": data_changed,
+    }

@@ -1,0 +1,102 @@
+"""Between the records of ingest and the messages of its gRPC service."""
+
+import math
+from collections.abc import Mapping
+
+from services.ingest.clips import LANGUAGE
+from services.ingest.corpus import Format, ImportSpec
+from services.ingest.policy import Decision
+from voxloom.errors import BadInput
+from voxloom.jobs import JobRecord, JobState
+from voxloom.manifest import DatasetRecord
+from voxloom.v1 import ingest_pb2
+
+_MAX_CORPUS = 100
+_DEFAULT_REFUSED_FRACTION = 0.1
+_FORMATS: dict[int, Format] = {
+    ingest_pb2.CORPUS_FORMAT_FOLDER: "folder",
+    ingest_pb2.CORPUS_FORMAT_CSV: "csv",
+    ingest_pb2.CORPUS_FORMAT_JSONL: "jsonl",
+}
+_STATES = {
+    JobState.ACCEPTED: ingest_pb2.JOB_STATE_ACCEPTED,
+    JobState.RUNNING: ingest_pb2.JOB_STATE_RUNNING,
+    JobState.DONE: ingest_pb2.JOB_STATE_DONE,
+    JobState.FAILED: ingest_pb2.JOB_STATE_FAILED,
+}
+
+
+def import_spec(message: ingest_pb2.ImportSpec) -> ImportSpec:
+    """The spec of an import job, or BadInput."""
+    _check_corpus(message.corpus)
+    if message.format not in _FORMATS:
+        raise BadInput(f"corpus format {message.format} is unknown; expected FOLDER, CSV or JSONL")
+    language = message.language or "en"
+    if not LANGUAGE.fullmatch(language):
+        raise BadInput(f"language {language[:60]!r} is no BCP 47 tag; expected for example en or pt-BR")
+    fraction = message.max_refused_fraction or _DEFAULT_REFUSED_FRACTION
+    if math.isnan(fraction) or not 0 < fraction <= 1:
+        raise BadInput(f"max_refused_fraction is {fraction}; expected 0 to 1")
+    spec = ImportSpec(
+        corpus=message.corpus,
+        format=_FORMATS[message.format],
+        language=language,
+        keep_published_split=message.keep_published_split,
+        max_refused_fraction=fraction,
+    )
+    if spec.keep_published_split and spec.format == "folder":
+        raise BadInput("a folder has no published split to keep; give it a manifest with a column `split`")
+    return spec
+
+
+def _check_corpus(name: str) -> None:
+    if not name.strip() or len(name) > _MAX_CORPUS or not name.isprintable() or name == "own":
+        raise BadInput(
+            f"corpus name {name[:_MAX_CORPUS]!r} is not allowed; expected 1 to {_MAX_CORPUS} printable "
+            "characters, other than `own`, which means live recordings"
+        )
+
+
+def job_message(job: JobRecord, refused: Mapping[str, int]) -> ingest_pb2.Job:
+    """`refused`: reasons and counts, also those of an import that failed for them."""
+    num_refused = sum(refused.values())
+    return ingest_pb2.Job(
+        id=job.id,
+        kind=job.kind,
+        state=_STATES[job.state],
+        done=job.done,
+        total=job.total,
+        message=job.message,
+        error=job.error,
+        attempts=job.failures + (job.state in (JobState.RUNNING, JobState.DONE)),
+        dataset=job.result.get("dataset", ""),
+        accepted_utterances=job.result.get("accepted", job.done - num_refused if num_refused else 0),
+        refused_utterances=num_refused,
+        refused_by_reason=refused,
+    )
+
+
+def dataset_message(record: DatasetRecord) -> ingest_pb2.Dataset:
+    return ingest_pb2.Dataset(
+        id=record.dataset,
+        created_at=record.created_at,
+        splits={
+            split: ingest_pb2.SplitCounts(
+                utterances=summary.utterances, speakers=summary.speakers, hours=summary.hours
+            )
+            for split, summary in record.splits.items()
+        },
+        utterances_by_source=record.utterances_by_source,
+        dropped_by_reason=record.dropped_by_reason,
+        overlapping_test_sentences=record.overlapping_test_sentences,
+        record_json=record.model_dump_json(),
+    )
+
+
+def policy_message(latest_dataset: str, decision: Decision) -> ingest_pb2.RetrainPolicy:
+    return ingest_pb2.RetrainPolicy(
+        latest_dataset=latest_dataset,
+        new_utterances=decision.new,
+        needed_utterances=decision.needed,
+        summary=decision.summary,
+    )

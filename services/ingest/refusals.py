@@ -1,0 +1,118 @@
+"""Law 8: whatever is not taken in has a reason, a count and an example; the full list lies in the store."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from voxloom.keys import check_key
+from voxloom.storage import ObjectStore, list_all
+
+MAX_EXAMPLES = 20
+REPORTS = "imports/"
+
+
+class Reason(StrEnum):
+    """Why an import refuses a clip; `audio.Fault` adds empty, too_short, too_long, silent and clipped."""
+
+    UNSAFE_PATH = "unsafe_path"  # absolute, `..`, too deep, too long, control characters, not UTF-8
+    NOT_A_FILE = "not_a_file"  # a link, a device, a pipe
+    FILE_TOO_LARGE = "file_too_large"
+    DUPLICATE_PATH = "duplicate_path"
+    BAD_ROW = "bad_manifest_row"  # fields missing, unbalanced quotes, no JSON
+    DUPLICATE_ROW = "duplicate_manifest_row"
+    SECOND_MANIFEST = "second_manifest"
+    NO_TRANSCRIPT = "no_transcript"  # audio that no manifest row or .txt speaks of
+    AUDIO_MISSING = "audio_missing"  # a manifest row or .txt without its audio
+    NO_TEXT = "no_text"  # no letter or digit in it
+    BAD_TEXT = "bad_text"  # control characters, not UTF-8
+    TEXT_TOO_LONG = "text_too_long"
+    BAD_SPEAKER = "bad_speaker"
+    BAD_LANGUAGE = "bad_language"
+    UNKNOWN_SPLIT = "unknown_split"
+    UNREADABLE_AUDIO = "unreadable_audio"
+    DIFFERS_FROM_STORED = "differs_from_stored"  # imported before with another text
+
+
+@dataclass(frozen=True)
+class Refusal:
+    path: str  # in the corpus; made printable, for it may be hostile
+    reason: str
+    detail: str = ""
+
+    @staticmethod
+    def of(path: str, reason: str, detail: str = "") -> "Refusal":
+        return Refusal(printable(path, 600), str(reason), printable(detail, 300))
+
+
+def printable(text: str, most: int = 200) -> str:
+    """Text that can go into JSON, logs and terminals whatever it was."""
+    safe = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return safe if len(safe) <= most else safe[: most - 3] + "..."
+
+
+@dataclass
+class Tally:
+    """What happened to the clips of one import."""
+
+    added: int = 0
+    already_stored: int = 0
+    duration_s: float = 0.0
+    refusals: list[Refusal] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        return self.added + self.already_stored
+
+    @property
+    def seen(self) -> int:
+        return self.accepted + len(self.refusals)
+
+    @property
+    def refused_fraction(self) -> float:
+        return len(self.refusals) / max(self.seen, 1)
+
+    def by_reason(self) -> dict[str, int]:
+        return dict(sorted(Counter(refusal.reason for refusal in self.refusals).items()))
+
+    def examples(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for refusal in self.refusals:
+            examples = found.setdefault(refusal.reason, [])
+            if len(examples) < MAX_EXAMPLES:
+                examples.append(f"{refusal.path}: {refusal.detail}" if refusal.detail else refusal.path)
+        return dict(sorted(found.items()))
+
+    def summary(self) -> str:
+        """'3 silent (an4/a.wav), 1 no_text (an4/b.wav)', the most frequent first."""
+        first = {reason: examples[0] for reason, examples in self.examples().items()}
+        counts = sorted(self.by_reason().items(), key=lambda item: -item[1])
+        return ", ".join(f"{number} {reason} ({first[reason]})" for reason, number in counts)
+
+
+def report_key(job: str) -> str:
+    """imports/<job>.jsonl: every refusal of one import, in the order of the archive."""
+    return check_key(f"{REPORTS}{job}.jsonl")
+
+
+def write_report(store: ObjectStore, job: str, corpus: str, refusals: Iterable[tuple[str, Refusal]]) -> None:
+    """One line a refusal, given as (utterance id, refusal). Doing it again writes the same bytes."""
+    lines = (
+        json.dumps({"utterance": utterance, "corpus": corpus, **vars(refusal)}, ensure_ascii=False) + "\n"
+        for utterance, refusal in refusals
+    )
+    store.put_stream(report_key(job), (line.encode() for line in lines))
+
+
+def read_report(store: ObjectStore, job: str) -> Iterator[dict[str, str]]:
+    """The lines of one report."""
+    with store.open(report_key(job)) as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def read_reports(store: ObjectStore) -> Iterator[dict[str, str]]:
+    """The lines of all reports, import by import."""
+    for info in list_all(store, REPORTS):
+        yield from read_report(store, info.key.removeprefix(REPORTS).removesuffix(".jsonl"))

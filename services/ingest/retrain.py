@@ -1,0 +1,142 @@
+"""The retrain policy at work: what it sees in the store, and the dataset job that it submits."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from services.ingest import dataset, importer
+from services.ingest.policy import Decision, Seen, Thresholds, decide, obstacle
+from services.ingest.snapshot import count_stored
+from voxloom.errors import VoxloomError
+from voxloom.jobs import JobRecord, Jobs, JobState
+from voxloom.storage import ObjectStore
+
+_OPEN = (JobState.ACCEPTED, JobState.RUNNING)
+_log = logging.getLogger(__name__)
+
+
+class Retrain:
+    """Everything that lasts is in the store; in memory is only since when it has been quiet.
+
+    The raw utterances are listed once it is quiet, not at each event of a recording session.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        jobs: Jobs,
+        thresholds: Thresholds,
+        submitted: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._thresholds = thresholds
+        self._submitted = submitted
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._alarm = Alarm(self.step)
+        self._changed_at = clock()
+        self._stored: int | None = None
+        self._told = False  # of a change, since the last count
+        self._trace = ""
+
+    def changed(self, trace: str) -> None:
+        """Something was stored or deleted; the next dataset carries the trace of the last change."""
+        with self._lock:
+            self._changed_at = self._clock()
+            self._told = True
+            self._trace = trace or self._trace
+
+    def step(self) -> None:
+        """Submits the dataset job when it is due; comes back by itself when only time is lacking."""
+        with self._lock:
+            blocked = obstacle(self._seen(), self._thresholds)
+            if blocked is None:
+                self._count()
+                blocked = obstacle(self._seen(), self._thresholds)  # the count may have changed
+            if blocked is None:
+                self._submit_if_due()
+        if blocked:
+            self._alarm.set(blocked.look_again_s)
+
+    def look(self) -> tuple[str, Decision]:
+        """For people: the latest dataset, and what the policy makes of the store now."""
+        with self._lock:
+            self._count()
+            return self._latest()[0], decide(self._seen(), self._thresholds)
+
+    def close(self) -> None:
+        self._alarm.cancel()
+
+    def _submit_if_due(self) -> None:
+        decision = decide(self._seen(), self._thresholds)
+        if decision.build:
+            job = self._jobs.submit(dataset.KIND, self._next_id(), {}, self._trace)
+            _log.info("%s", decision.summary, extra={"job": job.id})
+            self._submitted()
+
+    def _seen(self) -> Seen:
+        builds, next_id = self._jobs.list(dataset.KIND), self._next_id()
+        return Seen(
+            quiet_s=self._clock() - self._changed_at,
+            open_imports=_num_open(self._jobs.list(importer.KIND)),
+            open_builds=_num_open(builds),
+            stored=self._stored or 0,
+            built=self._latest()[1],
+            failed=next(
+                (job.error for job in builds if job.id == next_id and job.state is JobState.FAILED), ""
+            ),
+        )
+
+    def _count(self) -> None:
+        stored = count_stored(self._store)
+        if self._stored not in (None, stored) and not self._told:
+            self._changed_at = self._clock()  # its event was lost, or comes later
+        self._stored, self._told = stored, False
+
+    def _latest(self) -> tuple[str, int | None]:
+        """The dataset that the newest build found or made, and how many utterances it looked at."""
+        done = [job for job in self._jobs.list(dataset.KIND) if job.state is JobState.DONE]
+        newest = max(done, key=lambda job: job.updated_at, default=None)
+        return (newest.result.get("dataset", ""), newest.result.get("stored", 0)) if newest else ("", None)
+
+    def _next_id(self) -> str:
+        """The same state asks for the same job, so that reconciling twice builds once."""
+        return f"auto-{self._latest()[0] or 'first'}-{self._stored}"
+
+
+class Alarm:
+    """Calls back once after a while, in a thread of its own; setting it anew replaces the former time."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._closed = False
+
+    def set(self, seconds: float) -> None:
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+            if not self._closed:
+                self._timer = threading.Timer(seconds, self._ring)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._timer:
+                self._timer.cancel()
+
+    def _ring(self) -> None:
+        try:
+            self._call()
+        except VoxloomError as error:
+            _log.warning("the retrain policy looks again within a minute: %s", error)
+
+
+def _num_open(jobs: list[JobRecord]) -> int:
+    return sum(job.state in _OPEN for job in jobs)

@@ -1,0 +1,81 @@
+"""Tar shards of FLAC and JSON pairs: the same rows give the same bytes, one clip in memory at a time."""
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from services.ingest.threads import ordered_map
+from voxloom import audio, keys
+from voxloom.errors import BadInput
+from voxloom.manifest import SplitName, Utterance
+from voxloom.storage import ObjectStore
+
+MAX_UTTERANCES = 1000
+MAX_PCM_BYTES = 256 * 2**20  # before FLAC halves it; known before anything is encoded
+_BYTES_PER_S = 2 * audio.SAMPLE_RATE_HZ
+
+
+class Damaged(Exception):
+    """Stored audio is not what its record says."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    key: str
+    rows: Sequence[Utterance]
+
+
+def cut(dataset: str, split: SplitName, rows: Sequence[Utterance]) -> list[Shard]:
+    """Rows in order, a new shard where one would have too many utterances or bytes."""
+    groups: list[list[Utterance]] = []
+    num_bytes = 0.0
+    for row in rows:
+        size = row.duration_s * _BYTES_PER_S
+        if not groups or len(groups[-1]) >= MAX_UTTERANCES or num_bytes + size > MAX_PCM_BYTES:
+            groups.append([])
+            num_bytes = 0.0
+        groups[-1].append(row)
+        num_bytes += size
+    return [Shard(keys.shard(dataset, split, index), group) for index, group in enumerate(groups)]
+
+
+def write(store: ObjectStore, shard: Shard, threads: int, progress: Callable[[], None]) -> None:
+    """Damaged or NotFound leave nothing behind. `progress` is called for each utterance."""
+    store.put_stream(shard.key, _tar(store, shard.rows, threads, progress))
+
+
+def read_clip(store: ObjectStore, row: Utterance) -> audio.Samples:
+    """The samples of a row; Damaged when they are not those that were checked."""
+    wav = store.get(row.audio_key)
+    if hashlib.sha256(wav).hexdigest() != row.audio_sha256:
+        raise Damaged(f"{row.audio_key} has changed since it was stored")
+    try:
+        return audio.decode(wav).samples
+    except BadInput as error:
+        raise Damaged(f"{row.audio_key}: {error}") from error
+
+
+def _tar(
+    store: ObjectStore, rows: Sequence[Utterance], threads: int, progress: Callable[[], None]
+) -> Iterator[bytes]:
+    with closing(ordered_map(lambda row: _pair(store, row), rows, threads)) as pairs:
+        for pair in pairs:
+            yield pair
+            progress()
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _pair(store: ObjectStore, row: Utterance) -> bytes:
+    flac = audio.encode_flac(read_clip(store, row))
+    return _member(f"{row.utterance}.flac", flac) + _member(
+        f"{row.utterance}.json", row.model_dump_json().encode()
+    )
+
+
+def _member(name: str, content: bytes) -> bytes:
+    """Header, content and padding; TarInfo starts with time, owner and group 0."""
+    header = tarfile.TarInfo(name)
+    header.size = len(content)
+    return header.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)

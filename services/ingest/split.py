@@ -1,0 +1,119 @@
+"""Who trains, who steers, who judges: every utterance is assigned once, for ever (Law 7). Pure functions.
+
+An assignment depends on nothing but the utterance's own sentence or speaker, so it stays as data grows. The
+figures and hashes in here are frozen by tests: changing one would move utterances from test to train.
+"""
+
+import hashlib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from voxloom.manifest import RawUtterance, SplitName
+
+PUBLISHED_NAMES: dict[str, SplitName] = {
+    "train": "train",
+    "dev": "val",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The first part of the unit interval is test, the next val, the rest train."""
+
+    test: float
+    val: float
+
+    def split_at(self, point: float) -> SplitName:
+        if point < self.test:
+            return "test"
+        return "val" if point < self.test + self.val else "train"
+
+
+OWN = Shares(test=0.10, val=0.10)
+OTHER = Shares(test=0.05, val=0.05)
+
+
+@dataclass(frozen=True)
+class Placed:
+    raw: RawUtterance
+    text: str  # normalised
+    split: SplitName
+
+
+def place(utterances: Sequence[tuple[RawUtterance, str]]) -> list[Placed]:
+    """Assigns each (record, normalised text)."""
+    with_val = {raw.corpus for raw, _ in utterances if raw.published_split == "val"}
+    return [Placed(raw, text, assign(raw, has_val=raw.corpus in with_val)) for raw, text in utterances]
+
+
+def assign(raw: RawUtterance, *, has_val: bool) -> SplitName:
+    """`has_val`: the corpus' published split has a val part; if not, val is carved out of its train part."""
+    if raw.source == "tts_generated":
+        return "train"
+    if raw.published_split is None:
+        return _by_hash(raw)
+    if raw.published_split == "train" and not has_val and _by_hash(raw) == "val":
+        return "val"
+    return raw.published_split
+
+
+def _by_hash(raw: RawUtterance) -> SplitName:
+    """Own voice: unseen sentences. Other corpora: unseen speakers; unseen sentences where none is named."""
+    if raw.source == "user_recorded":
+        return OWN.split_at(point("sentence", sentence_key(raw.text)))
+    if not raw.speaker_name:
+        return OTHER.split_at(point("sentence", sentence_key(raw.text)))
+    return OTHER.split_at(point("speaker", raw.speaker))
+
+
+def point(kind: str, value: str) -> float:
+    """A fixed place in [0, 1) for a value."""
+    digest = hashlib.sha256(f"{kind}\0{value}".encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32
+
+
+def sentence_key(text: str) -> str:
+    """What makes two texts the same sentence for assignment: letters and digits, without case.
+
+    Deliberately not `text.normalize`, whose versions may change what comes out; this may not.
+    """
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(character for character in folded if character.isalnum())
+
+
+def leaks(placed: Iterable[Placed]) -> set[str]:
+    """Ids of train utterances whose sentence is in val or test.
+
+    A corpus whose published split is kept may overlap with itself: it stays whole, to be comparable with
+    what others published on it, and `overlapping_test_sentences` counts.
+    """
+    held_out = _corpora_by_text(placed, ("val", "test"))
+    return {
+        each.raw.utterance
+        for each in placed
+        if each.split == "train" and held_out.get(each.text, set()) - _home(each)
+    }
+
+
+def overlapping_test_sentences(placed: Iterable[Placed]) -> int:
+    """Test utterances whose sentence is also trained on."""
+    trained = {each.text for each in placed if each.split == "train"}
+    return sum(each.split == "test" and each.text in trained for each in placed)
+
+
+def _home(each: Placed) -> set[str]:
+    return set() if each.raw.published_split is None else {each.raw.corpus}
+
+
+def _corpora_by_text(placed: Iterable[Placed], splits: tuple[SplitName, ...]) -> dict[str, set[str]]:
+    corpora: dict[str, set[str]] = defaultdict(set)
+    for each in placed:
+        if each.split in splits:
+            corpora[each.text].add(each.raw.corpus)
+    return corpora

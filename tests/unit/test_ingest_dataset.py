@@ -1,0 +1,278 @@
+"""The dataset job: what is kept, what is dropped and why, and that the same content gives the same bytes."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ingest_corpora import HeardBus, accept_import, clip, csv_corpus, objects, run_next, tar
+
+from services.ingest import importer, shards
+from services.ingest.config import IngestConfig
+from services.ingest.dataset import KIND, DatasetBuilder, list_datasets
+from services.ingest.importer import Importer
+from services.ingest.snapshot import Drop, encoder_frames
+from services.ingest.split import OWN, point, sentence_key
+from voxloom import audio, keys
+from voxloom.bus import kind_of
+from voxloom.errors import BadInput
+from voxloom.jobs import JobInterrupted, Jobs
+from voxloom.manifest import AudioLevels, DatasetRecord, RawUtterance, Utterance, read_csv
+from voxloom.storage import FolderStore, read_model, write_model
+
+
+def is_trained_on(text: str) -> bool:
+    return OWN.split_at(point("sentence", sentence_key(text))) == "train"
+
+
+TEXTS = [text for text in (f"prompt {a}{b}" for a in "abcde" for b in "klmno") if is_trained_on(text)]
+WAVS = {seed: audio.encode_wav(audio.decode(clip(seed)).samples) for seed in range(12)}
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.bus = HeardBus()
+        self.jobs = Jobs(self.store)
+        self.builder = DatasetBuilder(IngestConfig(), self.store, self.bus, self.jobs)
+        self.builds = 0
+
+    def record(self, seed: int, text: str = "", *, wav: bytes | None = None, **fields: Any) -> RawUtterance:
+        """Stores an own recording; its sentence is one of train unless given."""
+        wav = WAVS[seed] if wav is None else wav
+        values = {
+            "utterance": f"u{seed}",
+            "source": "user_recorded",
+            "corpus": "own",
+            "speaker": "me",
+        } | fields
+        raw = RawUtterance(
+            text=text or TEXTS[seed],
+            audio_sha256=hashlib.sha256(wav).hexdigest(),
+            levels=AudioLevels(
+                duration_s=fields.get("duration_s", 1.0),
+                peak_dbfs=-3,
+                rms_dbfs=-20,
+                clipped_fraction=0,
+                source_sample_rate_hz=16000,
+                source_channels=1,
+            ),
+            created_at=f"2026-01-{seed + 1:02d}",
+            speaker_name=values["speaker"],
+            **{name: value for name, value in values.items() if name != "duration_s"},
+        )
+        self.store.put(keys.raw_audio(raw.source, raw.speaker, raw.utterance), wav)
+        write_model(self.store, keys.raw_record(raw.source, raw.speaker, raw.utterance), raw)
+        return raw
+
+    def build(self) -> DatasetRecord:
+        self.builds += 1
+        self.jobs.submit(KIND, f"build-{self.builds}", {}, "trace")
+        result = run_next(self.jobs, KIND, self.builder.run)
+        return read_model(self.store, keys.dataset_record(result["dataset"]), DatasetRecord)
+
+    def rows(self, record: DatasetRecord, split: str) -> list[Utterance]:
+        return list(read_csv(io.BytesIO(self.store.get(keys.manifest(record.dataset, split)))))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "store")
+
+
+def test_a_dataset_is_what_is_stored(world: World) -> None:
+    for seed in range(6):
+        world.record(seed)
+    record = world.build()
+    assert record.considered == 6
+    assert sum(summary.utterances for summary in record.splits.values()) == 6
+    rows = [row for split in record.splits for row in world.rows(record, split)]
+    assert {row.utterance for row in rows} == {f"u{seed}" for seed in range(6)}
+    assert record.dropped_fraction == 0
+    assert record.alphabet == "".join(sorted(set("".join(row.text for row in world.rows(record, "train")))))
+    assert (record.utterances_by_source, record.languages) == ({"user_recorded": 6}, ["en"])
+    (event,) = world.bus.events
+    assert kind_of(event) == "dataset_ready"
+    assert event.dataset_ready.train_utterances == record.splits["train"].utterances
+
+
+def test_shards_hold_the_same_samples_and_rows(world: World) -> None:
+    for seed in range(4):
+        world.record(seed)
+    record = world.build()
+    (key,) = record.splits["train"].shards
+    with tarfile.open(fileobj=io.BytesIO(world.store.get(key))) as archive:
+        names = archive.getnames()
+        assert all((m.mtime, m.uid, m.gid, m.uname, m.mode) == (0, 0, 0, "", 0o644) for m in archive)
+        for row in world.rows(record, "train"):
+            flac = archive.extractfile(f"{row.utterance}.flac")
+            text = archive.extractfile(f"{row.utterance}.json")
+            assert flac and text
+            heard = audio.decode(flac.read()).samples
+            assert np.array_equal(heard, audio.decode(world.store.get(row.audio_key)).samples)
+            assert Utterance.model_validate(json.loads(text.read())) == row
+    assert names == sorted(names)
+
+
+def test_the_same_content_gives_the_same_bytes_and_id(world: World, tmp_path: Path) -> None:
+    other = World(tmp_path / "other")
+    for seed in range(5):
+        world.record(seed)
+    for seed in reversed(range(5)):
+        other.record(seed)
+    assert world.build().dataset == other.build().dataset
+    ours, theirs = objects(world.store, "manifests/"), objects(other.store, "manifests/")
+    assert ours.keys() == theirs.keys()
+    assert {key for key in ours if ours[key] != theirs[key]} <= {
+        k for k in ours if k.endswith("/dataset.json")
+    }
+
+
+def test_building_again_changes_nothing_but_tells_again(world: World) -> None:
+    world.record(0)
+    first = world.build()
+    before = objects(world.store, "manifests/")
+    assert world.build() == first
+    assert objects(world.store, "manifests/") == before
+    assert [kind_of(event) for event in world.bus.events] == ["dataset_ready", "dataset_ready"]
+
+
+def test_more_data_makes_another_dataset_and_leaves_the_first(world: World) -> None:
+    world.record(0)
+    first = world.build()
+    before = objects(world.store, f"manifests/{first.dataset}/")
+    world.record(1)
+    second = world.build()
+    assert second.dataset != first.dataset
+    assert objects(world.store, f"manifests/{first.dataset}/") == before
+    assert [record.dataset for record in list_datasets(world.store)] == [second.dataset, first.dataset]
+
+
+def test_a_deleted_recording_is_just_not_there_any_more(world: World) -> None:
+    for seed in range(3):
+        world.record(seed)
+    assert world.build().considered == 3
+    world.store.delete(keys.raw_record("user_recorded", "me", "u1"))
+    world.store.delete(keys.raw_audio("user_recorded", "me", "u1"))
+    record = world.build()
+    assert (record.considered, record.dropped_by_reason) == (2, {})
+
+
+def test_every_drop_has_its_reason(world: World) -> None:
+    for seed in range(4):
+        world.record(seed)
+    world.record(4, text="?!")
+    world.record(5, text="far too many words for so short a clip of audio to say them all")
+    world.record(6, wav=WAVS[0])
+    world.record(7)
+    world.store.delete(keys.raw_audio("user_recorded", "me", "u7"))
+    world.store.put(keys.raw_record("user_recorded", "me", "u8"), b"{not json")
+    world.store.put(keys.raw_record("user_recorded", "else", "u9"), world.store.get(_key("u0")))
+    world.record(10)
+    world.store.put(keys.raw_audio("user_recorded", "me", "u10"), WAVS[11])
+    record = world.build()
+    assert record.dropped_by_reason == {
+        Drop.NO_TEXT: 1,
+        Drop.TOO_LONG_FOR_CTC: 1,
+        Drop.DUPLICATE_AUDIO: 1,
+        Drop.AUDIO_MISSING: 1,
+        Drop.RECORD_UNREADABLE: 2,
+        Drop.AUDIO_DAMAGED: 1,
+    }
+    assert record.dropped_examples[Drop.DUPLICATE_AUDIO] == ["u6"]
+    assert record.dropped_examples[Drop.AUDIO_DAMAGED] == ["u10"]
+    assert (record.considered, record.dropped_fraction) == (11, pytest.approx(7 / 11))
+    assert len(list_datasets(world.store)) == 1
+    assert all(key.startswith(f"manifests/{record.dataset}/") for key in objects(world.store, "manifests/"))
+
+
+def _key(utterance: str) -> str:
+    return keys.raw_record("user_recorded", "me", utterance)
+
+
+def test_refused_clips_of_imports_are_part_of_the_report(world: World) -> None:
+    take_in = Importer(IngestConfig(), world.store, world.bus)
+    files = csv_corpus(8, speakers=8)
+    accept_import(world.store, world.jobs, tar(files | {"clips/1.wav": b""}), "one", max_refused_fraction=0.5)
+    run_next(world.jobs, importer.KIND, take_in.run)
+    record = world.build()
+    assert record.dropped_by_reason == {"import_unreadable_audio": 1}
+    assert record.dropped_examples["import_unreadable_audio"] == ["village: clips/1.wav"]
+    assert (record.considered, record.dropped_fraction) == (8, pytest.approx(1 / 8))
+    accept_import(world.store, world.jobs, tar(files), "two")
+    run_next(world.jobs, importer.KIND, take_in.run)
+    assert world.build().dropped_by_reason == {}
+
+
+def test_an_empty_train_split_fails_and_says_why(world: World) -> None:
+    with pytest.raises(BadInput, match="nothing to train on: of 0 utterances"):
+        world.build()
+    world.record(0, text="...")
+    with pytest.raises(BadInput, match="1 no_text"):
+        world.build()
+
+
+def test_empty_val_and_test_are_told(world: World) -> None:
+    world.record(0)
+    world.build()
+    assert (
+        world.jobs.get(KIND, "build-1").result["summary"]
+        == "1 train, 0 val, 0 test; val is empty; test is empty"
+    )
+
+
+def test_a_stopped_build_keeps_its_shards_and_ends_with_the_same_bytes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "MAX_UTTERANCES", 2)
+    for seed in range(6):
+        world.record(seed)
+    world.jobs.submit(KIND, "stopped", {}, "trace")
+    lease = world.jobs.claim(KIND)
+    assert lease is not None
+    with lease:
+        real = lease.progress
+
+        def progress(done: int, total: int, message: str = "") -> None:
+            if done == 3:
+                lease.ask_to_stop()
+            real(done, total, message)
+
+        lease.progress = progress  # type: ignore[method-assign]
+        with pytest.raises(JobInterrupted):
+            world.builder.run(lease.record, lease)
+        lease.interrupt()
+    kept = objects(world.store, "manifests/")
+    assert len(kept) == 1
+    result = run_next(world.jobs, KIND, world.builder.run)
+    after = objects(world.store, "manifests/")
+    assert kept.items() <= after.items()
+    for key in after:
+        world.store.delete(key)
+    assert world.build().dataset == result["dataset"]
+    rebuilt = objects(world.store, "manifests/")
+    assert {key for key in after if rebuilt[key] != after[key]} == {keys.dataset_record(result["dataset"])}
+
+
+def test_shards_are_cut_by_count_and_by_size() -> None:
+    row = Utterance(
+        **dict.fromkeys(("utterance", "audio_key", "text", "speaker", "language", "source", "corpus"), "x"),
+        duration_s=30.0,
+        audio_sha256="0",
+        split="train",
+    )
+    short = row.model_copy(update={"duration_s": 1.0})
+    assert [len(shard.rows) for shard in shards.cut("d-1", "train", [short] * 2500)] == [1000, 1000, 500]
+    assert [len(shard.rows) for shard in shards.cut("d-1", "train", [row] * 600)] == [279, 279, 42]
+    assert shards.cut("d-1", "train", []) == []
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "frames"), [(160, 1), (640, 1), (16000, 25), (16400, 26), (48000, 75)]
+)
+def test_encoder_frames_are_those_of_the_model(num_samples: int, frames: int) -> None:
+    assert encoder_frames(num_samples / 16000) == frames

@@ -1,0 +1,134 @@
+"""The import job: counted refusals, the share that may be refused, and running it again."""
+
+from pathlib import Path
+
+import pytest
+from ingest_corpora import HeardBus, accept_import, clip, csv_corpus, raw_objects, run_next, tar
+
+from services.ingest.config import IngestConfig
+from services.ingest.importer import KIND, Importer
+from services.ingest.refusals import Reason, read_report
+from voxloom.bus import kind_of
+from voxloom.errors import BadInput
+from voxloom.jobs import JobInterrupted, Jobs
+from voxloom.storage import FolderStore
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.bus = HeardBus()
+        self.jobs = Jobs(self.store)
+        self.importer = Importer(IngestConfig(), self.store, self.bus)
+
+    def run(self) -> dict[str, object]:
+        return run_next(self.jobs, KIND, self.importer.run)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_an_import_stores_every_clip_and_tells_of_it(world: World) -> None:
+    accept_import(world.store, world.jobs, tar(csv_corpus(5)))
+    result = world.run()
+    assert (result["accepted"], result["added"], result["refused"]) == (5, 5, 0)
+    assert len(raw_objects(world.store)) == 10
+    (event,) = world.bus.events
+    assert kind_of(event) == "corpus_imported"
+    assert (event.corpus_imported.utterances, event.header.trace) == (5, "trace")
+    assert event.corpus_imported.duration_s == pytest.approx(5.0)
+    job = world.jobs.get(KIND, "job")
+    assert (job.done, job.total, job.message) == (5, 5, "5 added")
+
+
+def test_importing_the_same_again_adds_nothing(world: World) -> None:
+    archive = tar(csv_corpus(4))
+    accept_import(world.store, world.jobs, archive, "one")
+    world.run()
+    before = raw_objects(world.store)
+    accept_import(world.store, world.jobs, archive, "two")
+    result = world.run()
+    assert (result["accepted"], result["added"], result["already_stored"]) == (4, 0, 4)
+    assert raw_objects(world.store) == before
+
+
+def test_refusals_are_counted_with_examples_and_listed_whole(world: World) -> None:
+    files = csv_corpus(20) | {"clips/3.wav": b"", "stray.wav": clip(99)}
+    accept_import(world.store, world.jobs, tar(files), max_refused_fraction=0.2)
+    result = world.run()
+    assert (result["accepted"], result["refused"]) == (19, 2)
+    assert result["refused_by_reason"] == {Reason.NO_TRANSCRIPT: 1, Reason.UNREADABLE_AUDIO: 1}
+    assert result["refused_examples"][Reason.UNREADABLE_AUDIO][0].startswith("clips/3.wav: ")  # type: ignore[index]
+    assert [(line["path"], line["reason"]) for line in read_report(world.store, "job")] == [
+        ("clips/3.wav", "unreadable_audio"),
+        ("stray.wav", "no_transcript"),
+    ]
+
+
+def test_too_many_refusals_fail_the_job_and_keep_what_is_good(world: World) -> None:
+    files = csv_corpus(10) | {"clips/3.wav": b"", "clips/4.wav": b""}
+    accept_import(world.store, world.jobs, tar(files), "strict")
+    with pytest.raises(
+        BadInput, match=r"2 of 10 clips are refused \(20.0%, allowed 10.0%\): 2 unreadable_audio"
+    ):
+        world.run()
+    assert len(raw_objects(world.store)) == 16
+    assert len(list(read_report(world.store, "strict"))) == 2
+    assert world.bus.events == []
+
+
+def test_a_corpus_of_nothing_but_refusals_fails_whatever_is_allowed(world: World) -> None:
+    accept_import(
+        world.store, world.jobs, tar(csv_corpus(1) | {"clips/0.wav": b""}), max_refused_fraction=1.0
+    )
+    with pytest.raises(BadInput, match="1 of 1 clips are refused"):
+        world.run()
+
+
+def test_an_archive_without_audio_fails(world: World) -> None:
+    accept_import(world.store, world.jobs, tar({"manifest.csv": b"path,text\n"}))
+    with pytest.raises(BadInput, match="holds no audio"):
+        world.run()
+
+
+def test_a_cut_off_archive_fails_and_the_whole_one_goes_on_from_there(world: World) -> None:
+    archive = tar(csv_corpus(6))
+    accept_import(world.store, world.jobs, archive[:150_000], "cut")
+    with pytest.raises(BadInput, match="cut off|cannot be read"):
+        world.run()
+    stored = len(raw_objects(world.store)) // 2
+    assert 0 < stored < 6
+    accept_import(world.store, world.jobs, archive, "whole")
+    result = world.run()
+    assert (result["added"], result["already_stored"]) == (6 - stored, stored)
+
+
+def test_a_stopped_import_lets_go_at_once_and_resumes(world: World) -> None:
+    accept_import(world.store, world.jobs, tar(csv_corpus(6)))
+    lease = world.jobs.claim(KIND)
+    assert lease is not None
+    with lease:
+        real = lease.progress
+
+        def progress(done: int, total: int, message: str = "") -> None:
+            if done == 2:
+                lease.ask_to_stop()
+            real(done, total, message)
+
+        lease.progress = progress  # type: ignore[method-assign]
+        with pytest.raises(JobInterrupted):
+            world.importer.run(lease.record, lease)
+        lease.interrupt()
+    stored = len(raw_objects(world.store)) // 2
+    assert 2 <= stored < 6
+    assert world.run()["accepted"] == 6
+    assert len(raw_objects(world.store)) == 12
+
+
+def test_hundreds_of_hostile_members_cost_nothing(world: World) -> None:
+    files = csv_corpus(1) | {f"x/{i}.wav": b"RIFF" for i in range(400)}
+    accept_import(world.store, world.jobs, tar(files))
+    with pytest.raises(BadInput, match="400 no_transcript"):
+        world.run()

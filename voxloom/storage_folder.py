@@ -70,13 +70,12 @@ class FolderStore:
             with self._translated(), self._walk(folders) as parent:
                 # Without O_NONBLOCK a named pipe in the folder would wait for a writer.
                 number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
-                file = os.fdopen(number, "rb", buffering=_CHUNK)
         except NotFound:
             raise _missing(key) from None
-        if not stat_flags.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
+        if not stat_flags.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
             raise _missing(key)
-        return file
+        return os.fdopen(number, "rb", buffering=_CHUNK)
 
     def stat(self, key: str) -> ObjectInfo:
         *folders, name = check_key(key).split("/")

@@ -142,8 +142,12 @@ def _warm_up(engine: Engine, model: str) -> None:
     noise = np.random.default_rng(0)
     for frames in _WARM_UP_FRAMES:
         features_TF = noise.normal(-8, 3, (frames, NUM_MEL)).astype(np.float32)
-        if not np.isfinite(engine.log_probs([features_TF])[0]).all():
-            raise BadInput(f"model {model} gives values that are no numbers; train it again")
+        try:
+            log_probs_TV = engine.log_probs([features_TF])[0]
+        except Exception as error:  # onnxruntime's errors share no other base
+            raise BadInput(f"model {model} fails on {frames} frames: {error}; train it again") from error
+        if not len(log_probs_TV) or np.isnan(log_probs_TV).any():
+            raise BadInput(f"model {model} gives no numbers for {frames} frames; train it again")
 
 
 def _serving_event(model: ServedModel) -> Event:

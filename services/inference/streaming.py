@@ -2,10 +2,12 @@
 
 What is heard depends on the audio alone, not on how it was chunked: the open segment is decoded again at
 points counted in frames, sparser the longer it grows, so that decoding costs a stream at most `_REPEATS`
-times what decoding it once would.
+times what decoding it once would. Only a machine that cannot keep up looks less often: a stream that
+falls behind helps nobody.
 """
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from services.inference.models import ServedModel
@@ -46,13 +48,23 @@ class Pace:
 class StreamTranscriber:
     """One stream, from its first byte to its last, on the model that it began with."""
 
-    def __init__(self, model: ServedModel, pool: Pool, pcm: Pcm16, interim: bool, pace: Pace) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        pool: Pool,
+        pcm: Pcm16,
+        interim: bool,
+        pace: Pace,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._model = model
         self._pool = pool
         self._resampler = StreamResampler(pcm.sample_rate_hz, pcm.channels)
         self._segmenter = Segmenter()
         self._interim = interim
         self._pace = pace
+        self._clock = clock
         self._next_look = pace.interim  # frames of the open segment at which it is decoded next
         self._shown = ""
         self._has_audio = False
@@ -103,22 +115,25 @@ class StreamTranscriber:
     async def _look(self) -> AsyncIterator[Result]:
         start, frames = self._segmenter.open.start, self._next_look
         seen = Segment(start, self._segmenter.open.features_TF[:frames])
+        began_s = self._clock()
         heard = await self._pool.run(hear, self._model, seen)
+        took_s = self._clock() - began_s
         silent = seen.end - _end_frame(heard) if heard.words else 0
         if silent >= self._pace.pause:
             async for result in self._finals(self._segmenter.cut(frames - silent // 2)):
                 yield result
             return
-        self._next_look = frames + self._step(frames, silent)
+        self._next_look = frames + self._step(frames, silent, took_s)
         if self._interim and heard.text and heard.text != self._shown:
             self._shown = heard.text
             yield _result(seen, heard, is_final=False)
 
-    def _step(self, frames: int, silent: int) -> int:
+    def _step(self, frames: int, silent: int, took_s: float) -> int:
+        """Frames until the next look: at least twice what the last one took, waiting included."""
         step = max(self._pace.interim, frames // _REPEATS)
-        if silent < _HINT_FRAMES:
-            return step
-        return min(step, max(self._pace.pause - silent, self._pace.interim))
+        if silent >= _HINT_FRAMES:
+            step = min(step, max(self._pace.pause - silent, self._pace.interim))
+        return max(step, round(2 * took_s * FRAMES_PER_S))
 
     async def _finals(self, segment: Segment) -> AsyncIterator[Result]:
         """A segment that was cut off, heard once more as a whole; nothing is sent of one without words."""

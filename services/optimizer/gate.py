@@ -54,7 +54,7 @@ def judge_alone(edits: Sequence[Edits], unit: Unit) -> list[str]:
         ]
     if counts.rate >= MAX_ERROR_RATE:
         return [
-            f"{describe(edits, unit)}: it recognises next to nothing (limit {MAX_ERROR_RATE:.0%}); "
+            f"{describe(edits, unit)}: it recognises next to nothing (limit {100 * MAX_ERROR_RATE:.0f} %); "
             "add data or train for longer"
         ]
     return []

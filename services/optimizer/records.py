@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voxloom.manifest import Record
 
@@ -13,7 +13,13 @@ Unit = Literal["words", "characters"]
 Outcome = Literal["promoted", "rejected"]
 
 
-class ErrorCounts(Record):
+class Part(BaseModel):
+    """A piece of a record, without a version of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ErrorCounts(Part):
     """Edits summed over utterances; `rate` is edits over reference length, the corpus rate."""
 
     substitutions: int = 0
@@ -30,7 +36,7 @@ class ErrorCounts(Record):
         return self.substitutions + self.deletions + self.insertions
 
 
-class Artefact(Record):
+class Artefact(Part):
     """One graph that could be served, as measured."""
 
     file: str
@@ -42,7 +48,7 @@ class Artefact(Record):
     by_group: dict[str, ErrorCounts] = Field(default_factory=dict)  # in the unit of the test set
 
 
-class Parity(Record):
+class Parity(Part):
     """The graph after optimisation against the trainer's export, on test features."""
 
     clips: int
@@ -50,7 +56,7 @@ class Parity(Record):
     limit: float
 
 
-class Speed(Record):
+class Speed(Part):
     """Graph and decoding at one thread; both graphs ran each clip in turn. Features cost both the same."""
 
     clips: int = 0
@@ -60,7 +66,7 @@ class Speed(Record):
     int8_speedup: float = 0.0  # median over clips of fp32 time / int8 time
 
 
-class Comparison(Record):
+class Comparison(Part):
     """Candidate against production on the same utterances of one group; negative delta means better."""
 
     group: str
@@ -78,7 +84,7 @@ class Comparison(Record):
         return self.low > 0
 
 
-class ScoredUtterance(Record):
+class ScoredUtterance(Part):
     """A test utterance that the served graph got wrong."""
 
     utterance: str
@@ -88,7 +94,7 @@ class ScoredUtterance(Record):
     hypothesis: str
 
 
-class TestSet(Record):
+class TestSet(Part):
     """What the models were measured on."""
 
     __test__ = False  # no pytest class

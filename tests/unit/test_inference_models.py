@@ -132,6 +132,15 @@ def test_a_rollback_ends_a_refusal(world: World) -> None:
     assert world.models.current().id == "m-bad"
 
 
+def test_a_model_that_fails_when_run_is_refused(world: World) -> None:
+    bundle_maker.write_model_bundle(world.store, "m-nan", bundle_maker.graph(poison=float("nan")))
+    bundle_maker.point_to(world.store, "m-nan")
+    world.models.reconcile()
+    assert not world.models.is_ready()
+    eventually(lambda: world.told() == ["stage_failed m-nan"])
+    assert "gives no numbers" in world.events[0].stage_failed.error
+
+
 def test_a_pointer_to_nothing_is_refused(world: World) -> None:
     bundle_maker.point_to(world.store, "m-none")
     world.models.reconcile()

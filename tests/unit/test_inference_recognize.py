@@ -1,6 +1,7 @@
 """One file and one stream give the same text, whatever the chunks; pauses end results."""
 
 import asyncio
+import itertools
 import tracemalloc
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
@@ -43,10 +44,15 @@ def recognized(model: ServedModel, data: bytes, pcm: Pcm16 | None = None, limit_
 
 
 def streamed(
-    model: ServedModel, data: bytes, chunk: int = 3200, pcm: Pcm16 = PCM, interim: bool = True
+    model: ServedModel,
+    data: bytes,
+    chunk: int = 3200,
+    pcm: Pcm16 = PCM,
+    interim: bool = True,
+    clock: Callable[[], float] = lambda: 0.0,  # a machine that always keeps up
 ) -> list[Result]:
     async def work(pool: Pool) -> list[Result]:
-        stream = StreamTranscriber(model, pool, pcm, interim, PACE)
+        stream = StreamTranscriber(model, pool, pcm, interim, PACE, clock=clock)
         pieces = [data[at : at + chunk] for at in range(0, len(data), chunk)]
         results = [result for piece in pieces async for result in stream.push(piece)]
         return results + [result async for result in stream.finish()]
@@ -157,6 +163,16 @@ def test_interim_results_grow_into_the_final_one(model: ServedModel) -> None:
     assert all(left.end_ms + 300 <= right.end_ms for left, right in pairwise(shown))
 
 
+def test_a_machine_that_cannot_keep_up_looks_less_often(model: ServedModel) -> None:
+    """Each look seems to take a second, so that one in two seconds of audio is all there is time for."""
+    data = pcm16(np.concatenate([bundle_maker.say(TEXT + " ")] * 2))
+    slow = itertools.count()
+    results = streamed(model, data, clock=lambda: float(next(slow)))
+    assert finals(results) == finals(streamed(model, data))
+    shown = [each for each in results if not each.is_final]
+    assert all(right.end_ms - left.end_ms >= 2000 for left, right in pairwise(shown))
+
+
 def test_a_pause_ends_a_result_while_the_stream_goes_on(model: ServedModel) -> None:
     data = pcm16(bundle_maker.say("had a bag|face|bed", pause_s=2.0))
     first, second, third = finals(streamed(model, data))
@@ -176,7 +192,7 @@ def test_a_pause_is_told_of_soon(model: ServedModel) -> None:
     data = pcm16(np.concatenate([speech, np.zeros(48000, np.float32)]))
 
     async def work(pool: Pool) -> int:
-        stream = StreamTranscriber(model, pool, PCM, False, PACE)
+        stream = StreamTranscriber(model, pool, PCM, False, PACE, clock=lambda: 0.0)
         for at in range(0, len(data), 640):
             async for _ in stream.push(data[at : at + 640]):
                 return at + 640

@@ -145,7 +145,7 @@ def test_a_second_manifest_is_not_ignored_silently() -> None:
 
 @pytest.mark.parametrize("header", ["", "file,sentence", "path;text", "path", '"path,text', "a.wav,hello"])
 def test_a_manifest_without_its_columns_fails_at_once(header: str) -> None:
-    with pytest.raises(BadInput, match="columns|header"):
+    with pytest.raises(BadInput, match=r"columns|header"):
         read_csv(header + "\nx,y\n")
 
 
@@ -155,7 +155,7 @@ def test_a_published_split_needs_its_column() -> None:
 
 
 def test_no_manifest_is_a_clear_error() -> None:
-    with pytest.raises(BadInput, match="no manifest.csv or manifest.tsv"):
+    with pytest.raises(BadInput, match=r"no manifest\.csv or manifest\.tsv"):
         read({"a.wav": b"A"}, spec())
 
 

@@ -111,7 +111,8 @@ def test_shards_hold_the_same_samples_and_rows(world: World) -> None:
         for row in world.rows(record, "train"):
             flac = archive.extractfile(f"{row.utterance}.flac")
             text = archive.extractfile(f"{row.utterance}.json")
-            assert flac and text
+            assert flac is not None
+            assert text is not None
             heard = audio.decode(flac.read()).samples
             assert np.array_equal(heard, audio.decode(world.store.get(row.audio_key)).samples)
             assert Utterance.model_validate(json.loads(text.read())) == row

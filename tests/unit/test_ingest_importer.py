@@ -96,7 +96,7 @@ def test_an_archive_without_audio_fails(world: World) -> None:
 def test_a_cut_off_archive_fails_and_the_whole_one_goes_on_from_there(world: World) -> None:
     archive = tar(csv_corpus(6))
     accept_import(world.store, world.jobs, archive[:150_000], "cut")
-    with pytest.raises(BadInput, match="cut off|cannot be read"):
+    with pytest.raises(BadInput, match=r"cut off|cannot be read"):
         world.run()
     stored = len(raw_objects(world.store)) // 2
     assert 0 < stored < 6

@@ -15,7 +15,6 @@ from voxloom import keys, storage
 from voxloom.bundle import (
     Bundle,
     FileHash,
-    ProductionPointer,
     hash_bytes,
     load_bundle,
     read_pointer,
@@ -49,31 +48,24 @@ class OptimizeJob:
     def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
         """Returns outcome and reasons, the job's result."""
         exported = read_export(self._store, job.spec["run"])
-        decision = finish(self._store, self._bus, exported.record.model, exported.record.trace)
-        if decision is None:
-            decision = self._until_decided(exported, lease)
-        return {"outcome": decision.outcome, "reasons": decision.reasons, "served_file": decision.served_file}
-
-    def _until_decided(self, exported: Exported, lease: Lease) -> Decision:
-        """Measures and decides; again when somebody moved the production pointer in the meantime."""
-        graphs = self._make_graphs(exported)
         for _ in range(_TRIES):
-            pointer, etag = read_pointer(self._store)
-            measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
-            decision = decide(exported.record, measured)
-            if read_pointer(self._store)[1] != etag:
-                continue
-            self._write(exported, graphs, measured.transcripts, decision)
-            try:
-                apply(self._store, self._bus, decision, pointer, etag, exported.record.trace)
-            except Conflict:
-                continue
-            return decision
-        raise Conflict(f"production was changed {_TRIES} times while {exported.record.model} was measured")
+            decision = finish(self._store, self._bus, exported.record.model, exported.record.trace)
+            if decision:
+                return _result(decision)
+            self._measure_and_decide(exported, lease)
+        raise Conflict(f"production was moved {_TRIES} times while {exported.record.model} was measured")
 
-    def _make_graphs(self, exported: Exported) -> dict[str, bytes]:
-        folded = quantize.fold(exported.graph)
-        return {FP32: folded, INT8: quantize.quantise(folded)}
+    def _measure_and_decide(self, exported: Exported, lease: Lease) -> None:
+        """Leaves no decision when somebody moved the production pointer in the meantime."""
+        pointer, etag = read_pointer(self._store)
+        graphs = _make_graphs(exported)
+        measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
+        decision = decide(exported.record, measured)
+        lease.check()
+        if read_pointer(self._store)[1] == etag:
+            self._write(exported, graphs, measured.transcripts, decision)
+            if decision.outcome == "rejected":
+                tell(self._bus, decision, exported.record.trace)
 
     def _measure(
         self, exported: Exported, graphs: Mapping[str, bytes], rival: Rival | None, lease: Lease
@@ -114,7 +106,7 @@ class OptimizeJob:
 
 
 def finish(store: ObjectStore, bus: EventBus, model: str, trace: str) -> Decision | None:
-    """The decision that stands, its pointer moved if a crash came between; None if there is none yet.
+    """The decision that stands, the pointer moved if it says so; None while there is none.
 
     A promotion stands only against the production model that it was measured against. One that took place is
     never repeated, for it may have been rolled back.
@@ -126,28 +118,20 @@ def finish(store: ObjectStore, bus: EventBus, model: str, trace: str) -> Decisio
     if decision.production != (pointer.model if pointer else ""):
         return None
     try:
-        apply(store, bus, decision, pointer, etag, trace)
+        promote.move(store, pointer, etag, model, "; ".join(decision.reasons))
     except Conflict:
-        return None
+        return finish(store, bus, model, trace)  # somebody was faster: look at what is there now
+    tell(bus, decision, trace)
     return decision
 
 
-def apply(
-    store: ObjectStore,
-    bus: EventBus,
-    decision: Decision,
-    pointer: ProductionPointer | None,
-    etag: str,
-    trace: str,
-) -> None:
-    """Moves the pointer if the model is promoted, and tells. Conflict when the pointer was moved since."""
+def tell(bus: EventBus, decision: Decision, trace: str) -> None:
+    """ModelPromoted or ModelRejected, with the reasons."""
     model, production, reasons = decision.model, decision.production, decision.reasons
     _log.info("%s is %s: %s", model, decision.outcome, "; ".join(reasons))
-    if decision.outcome == "promoted":
-        promote.move(store, pointer, etag, model, "; ".join(reasons))
-        body: Any = ModelPromoted(model=model, previous=production, reasons=reasons)
-    else:
-        body = ModelRejected(model=model, production=production, reasons=reasons)
+    promoted = ModelPromoted(model=model, previous=production, reasons=reasons)
+    rejected = ModelRejected(model=model, production=production, reasons=reasons)
+    body = promoted if decision.outcome == "promoted" else rejected
     announce(bus, new_event(_SOURCE, model, body, trace))
 
 
@@ -159,6 +143,15 @@ def write_decision(store: ObjectStore, decision: Decision) -> None:
         storage.write_model(store, key, decision, if_absent=True)
     else:
         storage.write_model(store, key, decision, if_match=etag)
+
+
+def _make_graphs(exported: Exported) -> dict[str, bytes]:
+    folded = quantize.fold(exported.graph)
+    return {FP32: folded, INT8: quantize.quantise(folded)}
+
+
+def _result(decision: Decision) -> dict[str, Any]:
+    return {"outcome": decision.outcome, "reasons": decision.reasons, "served_file": decision.served_file}
 
 
 def _files(exported: Exported, graphs: Mapping[str, bytes]) -> dict[str, bytes]:

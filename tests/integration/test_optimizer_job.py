@@ -221,7 +221,7 @@ def lose_the_move(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(optimize, "apply", die)
+        patch.setattr(promote, "move", die)
         with pytest.raises(KeyboardInterrupt):
             world.run()
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 from integration import bundle_maker
 
+from services.inference import streaming
 from services.inference.models import ServedModel, load
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, Recognition, recognize
+from services.inference.recognize import Pcm16, Recognition, hear, recognize
+from services.inference.segments import Segment
 from services.inference.streaming import MAX_CHUNK_BYTES, Pace, Result, StreamTranscriber
 from voxloom.audio import encode_flac, encode_wav
+from voxloom.decode import Hypothesis
 from voxloom.errors import BadInput, Exhausted
 from voxloom.storage import FolderStore
 
@@ -145,6 +149,30 @@ def test_a_stream_ends_with_the_text_of_the_file(model: ServedModel, chunk: int)
     assert final.hypothesis.text == whole.text == TEXT
     assert final.hypothesis.words == whole.words
     assert (final.start_ms, final.end_ms) == (0, round(1000 * whole.audio_s, -1))
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8000, 1), (44100, 2), (48000, 1)])
+def test_a_stream_may_come_at_any_rate(model: ServedModel, rate_hz: int, channels: int) -> None:
+    """The letters used lie below 4 kHz."""
+    samples = soxr.resample(bundle_maker.say("bed a bad"), 16000, rate_hz)
+    data = pcm16(np.stack([samples] * channels, axis=1))
+    (final,) = finals(streamed(model, data, 4001, Pcm16(rate_hz, channels)))
+    assert final.hypothesis.text == "bed a bad"
+
+
+def test_decoding_a_stream_costs_a_bounded_multiple(
+    model: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def counting(model: ServedModel, segment: Segment) -> Hypothesis:
+        decoded.append(len(segment.features_TF))
+        return hear(model, segment)
+
+    monkeypatch.setattr(streaming, "hear", counting)
+    samples = np.concatenate([bundle_maker.say(text + " ") for text in bundle_maker.sentences(6)])
+    streamed(model, pcm16(samples))
+    assert sum(decoded) <= 12 * len(samples) / 160
 
 
 def test_chunks_change_no_result(model: ServedModel) -> None:

@@ -1,4 +1,4 @@
-"""`python -m services.<name>` on a free port over a folder store; it looks at the store five times a second."""
+"""`python -m services.<name>` on a free port over a folder store, which it looks at five times a second."""
 
 import json
 import os

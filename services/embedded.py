@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
-from typing import Any
+from typing import IO, Any
 
 import voxloom
 from services.inference.__main__ import build as build_inference
@@ -52,6 +54,7 @@ def run(data: DataDir, port_base: int) -> None:
     """Runs everything on the folder until SIGINT or SIGTERM; the folder is held meanwhile."""
     with data.lock():
         data.withdraw()  # what a killed one left behind
+        os.environ.setdefault("VOXLOOM_LOG_FORMAT", "text")  # for the training process as well
         configs = load_configs(data, port_base)
         shared = configs["recorder"]
         set_up_logs(data, shared.log_level)
@@ -66,7 +69,6 @@ def run(data: DataDir, port_base: int) -> None:
         try:
             asyncio.run(_serve(compose(configs, store, bus), bus, data, shared))
         finally:
-            data.withdraw()
             bus.close()
 
 
@@ -84,9 +86,19 @@ def compose(configs: dict[str, Config], store: ObjectStore, bus: EventBus) -> li
     return [BUILDERS[name][1](configs[name], store, bus) for name in SERVICES]
 
 
+class _LogFile(RotatingFileHandler):
+    """The folder's log; whatever child processes and libraries write to stderr goes there too."""
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        os.dup2(stream.fileno(), 2)
+        return stream
+
+
 def set_up_logs(data: DataDir, level: str) -> None:
     """Everything to the folder's log file, warnings also to the terminal."""
-    file = RotatingFileHandler(data.log_file, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="replace")
+    file = _LogFile(data.log_file, maxBytes=LOG_BYTES, backupCount=3, encoding="utf-8")
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
     for handler in (file, terminal):
@@ -146,6 +158,7 @@ async def _serve(services: Sequence[Service], bus: EventBus, data: DataDir, conf
     stop.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.to_thread(watch.close)
+    data.withdraw()
     for result in results:
         if isinstance(result, BaseException):
             raise result
@@ -188,11 +201,12 @@ class _Started:
         self._data = data
         self._config = config
         self._addresses: dict[str, str] = {}
+        self.announced: IO[str] | None = None  # open as long as we run: it proves that we do
 
     def add(self, name: str, port: int) -> None:
         self._addresses[name] = f"{self._config.grpc_host}:{port}"
         if len(self._addresses) == len(SERVICES):
-            self._data.announce(
+            self.announced = self._data.announce(
                 Running(
                     pid=os.getpid(),
                     addresses={each: self._addresses[each] for each in SERVICES},

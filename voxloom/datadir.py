@@ -73,34 +73,43 @@ class DataDir:
         """Whether a voxloom lives on this folder; asked of the kernel, so a killed one does not count."""
         try:
             with open(self.root / ".lock") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
+                return _is_held(file)
+        except FileNotFoundError:
             return False
-        return False
 
-    def announce(self, running: Running) -> None:
-        """Writes voxloom.json whole or not at all."""
+    def announce(self, running: Running) -> IO[str]:
+        """Writes voxloom.json whole or not at all. It counts as long as the returned file stays open."""
         part = self.root / ".voxloom.json"
-        part.write_text(running.model_dump_json(indent=2) + "\n")
+        file = open(part, "w")  # noqa: SIM115
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(running.model_dump_json(indent=2) + "\n")
+        file.flush()
         part.replace(self.running_file)
+        return file
 
     def withdraw(self) -> None:
         self.running_file.unlink(missing_ok=True)
 
     def running(self) -> Running | None:
         """What runs on this folder now, or None: also when a killed one left its file behind."""
-        if not self.is_locked():
-            return None
         try:
-            return Running.model_validate_json(self.running_file.read_bytes())
+            with open(self.running_file) as file:
+                return Running.model_validate_json(file.read()) if _is_held(file) else None
         except FileNotFoundError:
-            return None  # it is just starting
+            return None
         except (OSError, ValidationError) as error:
             raise Unavailable(
                 f"{self.running_file} cannot be read ({type(error).__name__}); restart voxloom"
             ) from error
+
+
+def _is_held(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
 
 
 def _try_lock(file: IO[str]) -> bool:

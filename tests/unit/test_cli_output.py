@@ -148,8 +148,7 @@ def test_a_data_folder_is_held_by_one_process_and_freed_by_its_death(tmp_path: P
 def test_what_a_killed_process_left_behind_does_not_count(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     running = Running(pid=os.getpid(), addresses={"ingest": "h:1"}, store="", started_at="", version="")
-    with data.lock():
-        data.announce(running)
+    with data.announce(running):
         assert data.running() == running
     assert data.running() is None
     with pytest.raises(NotReady, match=f"voxloom up --data {tmp_path}"):

@@ -148,4 +148,4 @@ def _show(run: trainer_pb2.Run) -> None:
     if run.best_val_wer:
         say(f"best val WER {percent(run.best_val_wer)}")
     if run.HasField("latest") and run.state not in ENDED:
-        say(progress_note(run.latest))
+        say(progress_note(run.latest, run.latest.loss))

@@ -13,7 +13,7 @@ from voxloom.cli.connect import DataOption, client_at, find_addresses
 from voxloom.cli.output import JsonOption, clock, complain, percent, print_json, say, table
 from voxloom.cli.runview import ENDED, state_name
 from voxloom.datadir import SERVICES
-from voxloom.errors import NotFound, VoxloomError
+from voxloom.errors import NotFound, NotReady, VoxloomError
 from voxloom.v1 import ingest_pb2, optimizer_pb2
 
 HEALTH_TIMEOUT_S = 3.0
@@ -67,7 +67,7 @@ def _ask(
     try:
         with client_at(service, addresses[service]) as stub:
             return question(stub)
-    except NotFound:
+    except (NotFound, NotReady):
         return None
     except VoxloomError as error:
         return {"error": str(error)}

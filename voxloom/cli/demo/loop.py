@@ -113,7 +113,8 @@ class Demo:
         """Through the recorder, as if they were spoken now; returns how many more the policy waits for."""
         stored = self._upload(self._corpus.held_back)
         policy = self._chain.policy()
-        waits = policy.needed_utterances if policy.latest_dataset == dataset else 0
+        lacking = max(0, policy.needed_utterances - policy.new_utterances)
+        waits = lacking if policy.latest_dataset == dataset else 0
         say(f"{stored} takes stored. {policy.summary}")
         self._report.add(recorded=stored, policy={"summary": policy.summary, "waits_for": waits})
         return waits

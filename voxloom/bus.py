@@ -42,8 +42,8 @@ def new_event(source: str, subject: str, body: Message, trace: str = "") -> Even
 
 def open_bus(url: str) -> EventBus:
     """The bus that the URL names: `memory://` for one process, or `amqp://user:password@host:port/vhost`."""
-    scheme = url.partition(":")[0]
-    if scheme == "memory":
+    scheme = url.partition("://")[0]
+    if url == "memory://":
         return MemoryBus()
     if scheme in ("amqp", "amqps"):
         from voxloom.bus_rabbit import RabbitBus

@@ -200,8 +200,8 @@ class Consumer:
         if session := self._session:
             with contextlib.suppress(*FAULTS):
                 session.connection.add_callback_threadsafe(lambda: None)  # wakes the thread
-        for thread in self._threads:
-            if thread is not threading.current_thread():
+        if threading.current_thread() not in self._threads:
+            for thread in self._threads:
                 thread.join(_CLOSE_TIMEOUT_S)
 
     def _open(self) -> _Session:

@@ -1,7 +1,8 @@
-"""The demo on a small corpus: killed in mid-training, started again, and once more when it has ended."""
+"""The demo on a small corpus: interrupted, started again, and once more when it has ended."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ def test_the_demo_walks_the_whole_loop_and_resumes(tmp_path: Path) -> None:
     corpus = make_mini_corpus(tmp_path / "mini", train=TRAIN, test=TEST)
     data = tmp_path / "demo"
     arguments = ("demo", "--data", str(data), "--corpus", str(corpus), "--minutes", "1")
-    kill_while_it_trains(data, arguments)
+    interrupt_while_it_trains(data, arguments)
     found = voxloom(*arguments, env=SETTINGS)
     assert found.code == 0, found.err + found.out
     assert "\x1b" not in found.out
@@ -47,17 +48,17 @@ def test_the_demo_walks_the_whole_loop_and_resumes(tmp_path: Path) -> None:
     assert "is finished" in again.out
 
 
-def kill_while_it_trains(data: Path, arguments: tuple[str, ...]) -> None:
-    """SIGKILL to the demo alone: the services it started must go too, and give the folder free."""
+def interrupt_while_it_trains(data: Path, arguments: tuple[str, ...]) -> None:
+    """Ctrl-C: the services it started checkpoint the training and end, and the folder is free."""
     command = [sys.executable, "-m", "voxloom.cli", *arguments]
-    demo = subprocess.Popen(command, env={**os.environ, **SETTINGS}, stdout=subprocess.DEVNULL)
+    demo = subprocess.Popen(command, env={**os.environ, **SETTINGS}, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 240
     while not list(data.glob("runs/*/metrics.jsonl")):
         assert demo.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    demo.kill()
-    demo.wait()
-    while DataDir(data).is_locked():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    demo.send_signal(signal.SIGINT)
+    printed, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert "the same command goes on from here" in printed
+    assert not DataDir(data).is_locked()

@@ -107,13 +107,18 @@ def _messages(
 def follow(ingest: Any, job: ingest_pb2.Job, label: str) -> ingest_pb2.Job:
     """Watches a durable job to its end; the job goes on by itself when this is interrupted."""
     try:
-        with Meter(label) as meter:
-            for update in ingest.WatchJob(ingest_pb2.WatchJobRequest(id=job.id, kind=job.kind)):
-                job = update
-                meter.update(job.done, job.total, job.message)
+        return watch(ingest, job, label)
     except KeyboardInterrupt:
         say(f"no longer watching; job {job.id} goes on by itself")
         raise typer.Exit(130) from None
+
+
+def watch(ingest: Any, job: ingest_pb2.Job, label: str) -> ingest_pb2.Job:
+    """The job as it ended."""
+    with Meter(label) as meter:
+        for update in ingest.WatchJob(ingest_pb2.WatchJobRequest(id=job.id, kind=job.kind)):
+            job = update
+            meter.update(job.done, job.total, job.message)
     return job
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 QUIET_S = 10.0  # between two progress lines when nobody watches a terminal
@@ -29,7 +29,7 @@ def plain(text: object) -> str:
 
 def say(text: object = "", style: str = "") -> None:
     """One line to standard output; colour only on a terminal, and never markup out of data."""
-    console().print(Text(plain(text)), style=style or None)
+    console().print(Text(plain(text), style))
 
 
 def complain(text: object) -> None:
@@ -112,7 +112,7 @@ class Meter:
     def line(self, text: str, style: str = "") -> None:
         """A line that stays, above the bar."""
         if self._bar:
-            self._bar.console.print(Text(plain(text)), style=style or None)
+            self._bar.console.print(Text(plain(text), style))
         else:
             say(text, style)
 
@@ -121,7 +121,7 @@ def _bar() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )

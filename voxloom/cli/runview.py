@@ -33,8 +33,9 @@ def watch(trainer: Any, run_id: str) -> trainer_pb2.Run:
 
 
 def _tell(meter: Meter, metrics: trainer_pb2.RunMetrics, loss: float) -> None:
-    """`loss` is the latest that was told: the line of an epoch's end has none."""
-    meter.update(metrics.step, metrics.steps_total, progress_note(metrics, loss))
+    """`loss` is the latest that was told: the line of an epoch's end has none, nor a speed."""
+    if not metrics.HasField("val_wer"):
+        meter.update(metrics.step, metrics.steps_total, progress_note(metrics, loss))
     if metrics.message:
         meter.line(f"  {metrics.message}", "yellow")
     if metrics.HasField("val_wer"):

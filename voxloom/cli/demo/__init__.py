@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxloom.cli.demo.corpus import find_example, read_demo_corpus
+from voxloom.cli.demo.corpus import DemoCorpus, find_example, read_demo_corpus
 from voxloom.cli.demo.loop import Demo
 from voxloom.cli.demo.report import Report, read_finished
 from voxloom.cli.launch import embedded
@@ -52,12 +52,21 @@ def demo(
         return
     clips = read_demo_corpus(corpus or find_example(), HELD_BACK_FULL if full else HELD_BACK)
     data.mkdir(parents=True, exist_ok=True)
-    report = Report(report_file)
+    try:
+        _run(folder, Report(report_file), clips, None if full else minutes)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here")
+        raise typer.Exit(130) from None
+
+
+def _run(folder: DataDir, report: Report, clips: DemoCorpus, minutes: float | None) -> None:
+    """`minutes` is the budget of the training; None trains to convergence and goes round twice."""
     with ExitStack() as stack:
         with report.phase("starting the five services"):
-            running = stack.enter_context(embedded(folder, _settings(0.0 if full else minutes)))
-            say(f"process {running.pid}, everything in {data}")
-        Demo(folder, running.addresses, clips, report).run(retrain=full)
+            running = stack.enter_context(embedded(folder, _settings(minutes or 0.0)))
+            budget = f"{minutes:g} minutes" if minutes else "as long as it gets better"
+            say(f"process {running.pid}, everything in {folder.root}; time to train: {budget}")
+        Demo(folder, running.addresses, clips, report).run(retrain=minutes is None)
 
 
 def _settings(budget_minutes: float) -> dict[str, str]:

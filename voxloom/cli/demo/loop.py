@@ -38,6 +38,7 @@ class Demo:
         ):
             self._import()
         model = self._turn(other_than="")
+        self._report.add(model=_figures(model))
         with self._report.phase(
             f"transcribing {len(self._corpus.test)} test utterances of speakers never heard"
         ):
@@ -56,7 +57,7 @@ class Demo:
         corpus = read_manifest(self._corpus.manifest, keep=lambda row: row["path"] not in held_back)
         spec = ingest_pb2.ImportSpec(corpus=CORPUS, language=score.LANGUAGE, keep_published_split=True)
         with self._chain.client("ingest") as ingest:
-            job = importing.follow(ingest, importing.send_corpus(ingest, corpus, spec), "importing")
+            job = importing.watch(ingest, importing.send_corpus(ingest, corpus, spec), "importing")
         importing.report(job)
         self._report.add(imported=job.accepted_utterances, refused=dict(job.refused_by_reason))
 
@@ -95,7 +96,6 @@ class Demo:
         for reason in model.reasons:
             say(f"  {reason}")
         say(f"{model.served_file}, {size(model.served_bytes)}; {describe_errors(model.test)}")
-        self._report.add(model=_figures(model))
 
     def _transcribe(self, model: optimizer_pb2.Model) -> None:
         with self._chain.client("inference") as inference:

@@ -1,0 +1,55 @@
+"""The outside reader: sherpa-onnx hears in our graph what we hear in it, from the samples to the text."""
+
+from pathlib import Path
+
+import pytest
+import sherpa_onnx
+import torch
+
+from services.optimizer.quantize import fold, quantise
+from services.trainer.export import to_onnx
+from services.trainer.model import Recogniser
+from services.trainer.recipes import named
+from voxloom.audio import decode
+from voxloom.decode import greedy
+from voxloom.engine import Engine
+from voxloom.features import fbank
+from voxloom.tokenizer import CharTokenizer
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples/an4/test").glob("*.opus"))[:5]
+TOKENIZER = CharTokenizer.from_alphabet(" abcdefghijklmnopqrstuvwxyz'é")
+
+
+@pytest.fixture(scope="module")
+def graph() -> bytes:
+    """An untrained network that babbles: what it says all the time is taken off, so there is text to compare."""
+    torch.manual_seed(3)
+    model = Recogniser(named("smoke").model, len(TOKENIZER)).eval()
+    log_mel_BTF = torch.from_numpy(fbank(decode(CLIPS[0].read_bytes()).samples))[None]
+    with torch.no_grad():
+        log_probs_BSV, _ = model(log_mel_BTF, torch.tensor([log_mel_BTF.shape[1]]))
+        model.head.bias -= log_probs_BSV[0].mean(0)
+    return to_onnx(model)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_sherpa_onnx_reads_the_same_text(graph: bytes, kind: str, tmp_path: Path) -> None:
+    served = graph if kind == "float32" else quantise(fold(graph))
+    recogniser = _sherpa(served, tmp_path)
+    engine = Engine(served)
+    for clip in CLIPS:
+        samples = decode(clip.read_bytes()).samples
+        ours = greedy(engine.log_probs([fbank(samples)])[0], TOKENIZER).text
+        stream = recogniser.create_stream()
+        stream.accept_waveform(16000, samples)
+        recogniser.decode_stream(stream)
+        assert len(ours) > 10
+        assert stream.result.text.split() == ours.split()
+
+
+def _sherpa(graph: bytes, folder: Path) -> sherpa_onnx.OfflineRecognizer:
+    (folder / "model.onnx").write_bytes(graph)
+    (folder / "tokens.txt").write_text(TOKENIZER.to_tokens_txt(), encoding="utf-8")
+    return sherpa_onnx.OfflineRecognizer.from_zipformer_ctc(
+        model=str(folder / "model.onnx"), tokens=str(folder / "tokens.txt")
+    )

@@ -22,7 +22,7 @@ TOKENIZER = CharTokenizer.from_alphabet(" abcdefghijklmnopqrstuvwxyz'é")
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    """An untrained network that babbles: what it says all the time is taken off, so there is text to compare."""
+    """An untrained network that babbles: its mean is taken off, so that there is text to compare."""
     torch.manual_seed(3)
     model = Recogniser(named("smoke").model, len(TOKENIZER)).eval()
     log_mel_BTF = torch.from_numpy(fbank(decode(CLIPS[0].read_bytes()).samples))[None]

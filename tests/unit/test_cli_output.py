@@ -63,6 +63,15 @@ def test_clock(seconds: float, expected: str) -> None:
     assert output.clock(seconds) == expected
 
 
+def test_figures_for_people() -> None:
+    assert output.size(999) == "999 B"
+    assert output.size(1_250_000) == "1.2 MB"
+    assert output.audio_time(0.05) == "3.0 min"
+    assert output.audio_time(12) == "12.0 h"
+    assert output.when("long ago") == "long ago"
+    assert output.when("2026-11-23T07:38:26+00:00").startswith("2026-11-2")
+
+
 def test_a_meter_off_a_terminal_says_nothing_for_what_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
     with output.Meter("working") as meter:
         meter.update(1, 2)

@@ -7,7 +7,7 @@ import typer
 
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
 from voxloom.cli.importing import follow, state_name
-from voxloom.cli.output import JsonOption, print_json, say, table
+from voxloom.cli.output import JsonOption, audio_time, print_json, say, table, when
 from voxloom.errors import VoxloomError
 from voxloom.manifest import SPLITS
 from voxloom.v1 import ingest_pb2
@@ -45,7 +45,7 @@ def list_(json_: JsonOption = False, data: DataOption = None) -> None:
     elif not datasets:
         say("no dataset yet; import a corpus or record, then: voxloom dataset build")
     else:
-        table(("dataset", "created", "train", "val", "test", "train hours"), (_row(d) for d in datasets))
+        table(("dataset", "created", "train", "val", "test", "to train on"), (_row(d) for d in datasets))
 
 
 @app.command()
@@ -78,18 +78,18 @@ def _record(dataset: ingest_pb2.Dataset) -> Any:
 
 def _row(dataset: ingest_pb2.Dataset) -> tuple[object, ...]:
     counts = [dataset.splits[split].utterances for split in SPLITS]
-    return (dataset.id, dataset.created_at, *counts, f"{dataset.splits['train'].hours:.2f}")
+    return (dataset.id, when(dataset.created_at), *counts, audio_time(dataset.splits["train"].hours))
 
 
 def _show(dataset: ingest_pb2.Dataset, json_: bool) -> None:
     if json_:
         print_json(_record(dataset))
         return
-    say(f"dataset {dataset.id}, created {dataset.created_at}", "bold")
+    say(f"dataset {dataset.id}, created {when(dataset.created_at)}", "bold")
     splits = ((name, dataset.splits[name]) for name in SPLITS)
     table(
-        ("split", "utterances", "speakers", "hours"),
-        ((name, each.utterances, each.speakers, f"{each.hours:.2f}") for name, each in splits),
+        ("split", "utterances", "speakers", "audio"),
+        ((name, each.utterances, each.speakers, audio_time(each.hours)) for name, each in splits),
     )
     for source, number in sorted(dataset.utterances_by_source.items()):
         say(f"{number} utterances from {source}")

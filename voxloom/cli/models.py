@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
-from voxloom.cli.output import JsonOption, percent, print_json, say, size, table
+from voxloom.cli.output import JsonOption, percent, print_json, say, size, table, when
 from voxloom.v1 import optimizer_pb2
 
 PROMOTE_TIMEOUT_S = 120.0
@@ -106,9 +106,9 @@ def as_dict(model: optimizer_pb2.Model) -> dict[str, Any]:
 def _row(model: optimizer_pb2.Model) -> tuple[object, ...]:
     mark = "*" if model.production else ""
     decision = model.decision or "being measured"
-    speed = f"{model.real_time_factor:.3f}" if model.real_time_factor else "-"
+    speed = f"{model.real_time_factor:.2g}" if model.real_time_factor else "-"
     served = size(model.served_bytes) if model.served_bytes else "-"
-    return (mark, model.id, decision, _wer(model.test), served, speed, model.created_at)
+    return (mark, model.id, decision, _wer(model.test), served, speed, when(model.created_at))
 
 
 def _wer(test: optimizer_pb2.WordErrors) -> str:
@@ -120,11 +120,11 @@ def _show(model: optimizer_pb2.Model) -> None:
     say(f"model {model.id}: {model.decision or 'being measured'}{place}", "bold")
     for reason in model.reasons:
         say(f"  {reason}")
-    say(f"trained in {model.run} on {model.dataset}, created {model.created_at}")
+    say(f"trained in {model.run} on {model.dataset}, created {when(model.created_at)}")
     if model.test.reference_words:
         say(f"test    {describe_errors(model.test)}")
     if model.served_bytes:
-        speed = f"{model.real_time_factor:.3f} s of computing per s of audio"
+        speed = f"{model.real_time_factor:.2g} s of computing per s of audio"
         say(f"served  {model.served_file}, {size(model.served_bytes)}, {speed}")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
-from voxloom.cli.output import JsonOption, percent, print_json, say, table
+from voxloom.cli.output import JsonOption, percent, print_json, say, table, when
 from voxloom.cli.runview import ENDED, progress_note, state_name, tell_end, watch
 from voxloom.v1 import trainer_pb2
 
@@ -136,12 +136,12 @@ def _watch(trainer: Any, run: str) -> trainer_pb2.Run:
 
 def _row(run: trainer_pb2.Run) -> tuple[object, ...]:
     wer = percent(run.best_val_wer) if run.best_val_wer else "-"
-    return (run.id, state_name(run.state), run.recipe, run.dataset, run.created_at, wer)
+    return (run.id, state_name(run.state), run.recipe, run.dataset, when(run.created_at), wer)
 
 
 def _show(run: trainer_pb2.Run) -> None:
     say(f"run {run.id}: {state_name(run.state)}", "bold")
-    say(f"dataset {run.dataset}, created {run.created_at}")
+    say(f"dataset {run.dataset}, created {when(run.created_at)}")
     say(f"recipe  {run.recipe}: {run.recipe_reason or 'as asked'}")
     if run.error:
         say(f"error   {run.error}", "red")

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voxloom import rpc
 from voxloom.cli import dataset, models, runs
 from voxloom.cli.connect import DataOption, client_at, find_addresses
-from voxloom.cli.output import JsonOption, clock, complain, percent, print_json, say, table
+from voxloom.cli.output import JsonOption, clock, complain, percent, print_json, say, table, when
 from voxloom.cli.runview import ENDED, state_name
 from voxloom.datadir import SERVICES
 from voxloom.errors import NotFound, NotReady, VoxloomError
@@ -131,7 +131,7 @@ def _told(value: Any, tell: Callable[[Any], str], otherwise: str) -> str:
 def _production_line(model: dict[str, Any]) -> str:
     low, high = model["test_wer_95"]
     wer = f"test WER {percent(model['test_wer'])} (95 %: {100 * low:.1f} to {100 * high:.1f})"
-    return f"{model['model']}, {wer}, since {model['created_at']}"
+    return f"{model['model']}, {wer}, made {when(model['created_at'])}"
 
 
 def _dataset_line(found: dict[str, Any]) -> str:
@@ -139,11 +139,15 @@ def _dataset_line(found: dict[str, Any]) -> str:
     counts = ", ".join(
         f"{name} {splits[name]['utterances']}" for name in ("train", "val", "test") if name in splits
     )
-    return f"{found['dataset']}: {counts} utterances, {found['created_at']}"
+    return f"{found['dataset']}: {counts} utterances, {when(found['created_at'])}"
 
 
 def _runs_line(open_runs: list[dict[str, Any]]) -> str:
-    return "; ".join(
-        f"{run['run']} {run['state']}, epoch {run['epoch']}/{run['epochs']}, ETA {clock(run['eta_s'])}"
-        for run in open_runs
-    )
+    return "; ".join(f"{run['run']} {run['state']}{_progress(run)}" for run in open_runs)
+
+
+def _progress(run: dict[str, Any]) -> str:
+    """Nothing until the first figures are there."""
+    if not run["epochs"]:
+        return ""
+    return f", epoch {run['epoch']}/{run['epochs']}, ETA {clock(run['eta_s'])}"

@@ -10,7 +10,7 @@ from voxloom.cli.demo.chain import Chain
 from voxloom.cli.demo.corpus import Clip, DemoCorpus
 from voxloom.cli.demo.report import Report
 from voxloom.cli.models import describe_errors
-from voxloom.cli.output import Meter, percent, say, size
+from voxloom.cli.output import Meter, audio_time, percent, say, size, when
 from voxloom.cli.record import send_take
 from voxloom.datadir import DataDir
 from voxloom.errors import VoxloomError
@@ -66,7 +66,7 @@ class Demo:
         with self._report.phase("a dataset is made by itself"):
             dataset = self._chain.dataset(other_than)
             counts = ", ".join(f"{name} {dataset.splits[name].utterances}" for name in _SPLITS)
-            say(f"{dataset.id}: {counts} utterances, {dataset.splits['train'].hours:.2f} h to train on")
+            say(f"{dataset.id}: {counts} utterances, {audio_time(dataset.splits['train'].hours)} to train on")
         with self._report.phase("a training starts by itself, from scratch"):
             run_id = self._train(dataset.id)
         with self._report.phase("the result is exported, quantised, measured and judged"):
@@ -75,7 +75,7 @@ class Demo:
         if model.decision == "promoted":
             with self._report.phase("inference swaps to it"):
                 serving = self._chain.serving(model.id)
-                say(f"{serving.model} is served since {serving.since}")
+                say(f"{serving.model} is served since {when(serving.since)}")
         elif not other_than:
             raise VoxloomError(f"the first model {model.id} was rejected: {'; '.join(model.reasons)}")
         return model

@@ -131,8 +131,8 @@ def _find_stored(store: ObjectStore, fields: _Fields) -> Stored | None:
     ):
         raise _Refused(
             Reason.DIFFERS_FROM_STORED,
-            f"stored as {found.text[:60]!r}, language {found.language}, split "
-            f"{found.published_split or 'by hash'}; delete it first, or import under another corpus name",
+            f"stored as {found.text[:60]!r}, language {found.language}, "
+            f"split {found.published_split or 'by hash'}; delete {fields.record_key} first",
         )
     return Stored(found.utterance, found.levels.duration_s, added=False)
 

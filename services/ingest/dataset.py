@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.ingest import importer, shards
 from services.ingest.config import IngestConfig
-from services.ingest.refusals import read_report
+from services.ingest.refusals import read_report, report_key
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
@@ -37,6 +37,7 @@ class DatasetBuilder:
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job: the dataset there is if nothing has changed, else a new one."""
         snapshot, record = self._build(job, lease)
+        lease.progress(len(snapshot.rows), len(snapshot.rows), _summary(record))
         self._announce(record, job.trace)
         return _result(snapshot, record)
 
@@ -103,16 +104,13 @@ class DatasetBuilder:
         return frozenset(found)
 
     def _refused(self) -> Iterator[dict[str, str]]:
-        """Law 8: what imports refused, the latest import of each corpus speaking for it."""
-        finished = (JobState.DONE, JobState.FAILED)
-        latest = {
-            job.spec.get("corpus"): job.id for job in self._jobs.list(importer.KIND) if job.state in finished
-        }
-        for job in latest.values():
-            try:
-                yield from read_report(self._store, job)
-            except NotFound:
-                continue  # it failed before it looked at a clip
+        """Law 8: what imports refused. Of each corpus the latest import that looked at its clips speaks."""
+        heard = set()
+        for job in reversed(self._jobs.list(importer.KIND)):
+            corpus, finished = job.spec.get("corpus"), job.state in (JobState.DONE, JobState.FAILED)
+            if finished and corpus not in heard and self._exists(report_key(job.id)):
+                heard.add(corpus)
+                yield from read_report(self._store, job.id)
 
     def _exists(self, key: str) -> bool:
         try:

@@ -52,12 +52,13 @@ class Retrain:
     def step(self) -> None:
         """Submits the dataset job when it is due; comes back by itself when only time is lacking."""
         with self._lock:
-            blocked = obstacle(self._seen(), self._thresholds)
-            if blocked is None:
+            work = _Work(self._jobs)
+            if not obstacle(self._seen(work), self._thresholds):
                 self._count()
-                blocked = obstacle(self._seen(), self._thresholds)  # the count may have changed
-            if blocked is None:
-                self._submit_if_due()
+                decision = decide(self._seen(work), self._thresholds)
+                if decision.build:
+                    self._submit(work, decision)
+            blocked = obstacle(self._seen(work), self._thresholds)
         if blocked:
             self._alarm.set(blocked.look_again_s)
 
@@ -65,29 +66,25 @@ class Retrain:
         """For people: the latest dataset, and what the policy makes of the store now."""
         with self._lock:
             self._count()
-            return self._latest()[0], decide(self._seen(), self._thresholds)
+            work = _Work(self._jobs)
+            return work.latest_dataset, decide(self._seen(work), self._thresholds)
 
     def close(self) -> None:
         self._alarm.cancel()
 
-    def _submit_if_due(self) -> None:
-        decision = decide(self._seen(), self._thresholds)
-        if decision.build:
-            job = self._jobs.submit(dataset.KIND, self._next_id(), {}, self._trace)
-            _log.info("%s", decision.summary, extra={"job": job.id})
-            self._submitted()
+    def _submit(self, work: "_Work", decision: Decision) -> None:
+        job = self._jobs.submit(dataset.KIND, self._next_id(work), {}, self._trace)
+        _log.info("%s", decision.summary, extra={"job": job.id})
+        self._submitted()
 
-    def _seen(self) -> Seen:
-        builds, next_id = self._jobs.list(dataset.KIND), self._next_id()
+    def _seen(self, work: "_Work") -> Seen:
         return Seen(
             quiet_s=self._clock() - self._changed_at,
-            open_imports=_num_open(self._jobs.list(importer.KIND)),
-            open_builds=_num_open(builds),
+            open_imports=_num_open(work.imports),
+            open_builds=_num_open(work.builds),
             stored=self._stored or 0,
-            built=self._latest()[1],
-            failed=next(
-                (job.error for job in builds if job.id == next_id and job.state is JobState.FAILED), ""
-            ),
+            built=work.built,
+            failed=work.error_of(self._next_id(work)),
         )
 
     def _count(self) -> None:
@@ -96,15 +93,33 @@ class Retrain:
             self._changed_at = self._clock()  # its event was lost, or comes later
         self._stored, self._told = stored, False
 
-    def _latest(self) -> tuple[str, int | None]:
-        """The dataset that the newest build found or made, and how many utterances it looked at."""
-        done = [job for job in self._jobs.list(dataset.KIND) if job.state is JobState.DONE]
-        newest = max(done, key=lambda job: job.updated_at, default=None)
-        return (newest.result.get("dataset", ""), newest.result.get("stored", 0)) if newest else ("", None)
-
-    def _next_id(self) -> str:
+    def _next_id(self, work: "_Work") -> str:
         """The same state asks for the same job, so that reconciling twice builds once."""
-        return f"auto-{self._latest()[0] or 'first'}-{self._stored}"
+        return f"auto-{work.latest_dataset or 'first'}-{self._stored}"
+
+
+class _Work:
+    """The job records as they are now."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.imports = jobs.list(importer.KIND)
+        self.builds = jobs.list(dataset.KIND)
+        done = [job for job in self.builds if job.state is JobState.DONE]
+        self._newest = max(done, key=lambda job: job.updated_at, default=None)
+
+    @property
+    def latest_dataset(self) -> str:
+        """What the newest build made, or found unchanged."""
+        return str(self._newest.result.get("dataset", "")) if self._newest else ""
+
+    @property
+    def built(self) -> int | None:
+        """How many utterances the newest build looked at."""
+        return int(self._newest.result.get("stored", 0)) if self._newest else None
+
+    def error_of(self, build: str) -> str:
+        failed = (job.error for job in self.builds if job.id == build and job.state is JobState.FAILED)
+        return next(failed, "")
 
 
 class Alarm:
@@ -136,6 +151,8 @@ class Alarm:
             self._call()
         except VoxloomError as error:
             _log.warning("the retrain policy looks again within a minute: %s", error)
+        except Exception:  # noqa: BLE001 - the edge of a thread: logged whole, and reconcile tries again
+            _log.exception("the retrain policy failed")
 
 
 def _num_open(jobs: list[JobRecord]) -> int:

@@ -19,7 +19,7 @@ class World:
         self.store = FolderStore(root)
         self.bus = HeardBus()
         self.jobs = Jobs(self.store)
-        self.importer = Importer(IngestConfig(), self.store, self.bus)
+        self.importer = Importer(IngestConfig(ingest_threads=2), self.store, self.bus)
 
     def run(self) -> dict[str, object]:
         return run_next(self.jobs, KIND, self.importer.run)

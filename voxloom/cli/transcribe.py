@@ -11,14 +11,16 @@ from typing import Annotated, Any
 import grpc
 import typer
 
+from voxloom import rpc
 from voxloom.cli import streaming, subtitles
 from voxloom.cli.connect import DataOption, client_at, explain, find_addresses
-from voxloom.cli.output import complain, console, plain, print_json_line, say
+from voxloom.cli.output import complain, console, plain, print_json_line, say, size
 from voxloom.cli.record import read_audio
-from voxloom.errors import VoxloomError
+from voxloom.errors import BadInput, VoxloomError
 from voxloom.v1 import audio_pb2, inference_pb2
 
 RECOGNIZE_TIMEOUT_S = 600.0
+MAX_WHOLE_BYTES = rpc.MAX_MESSAGE_BYTES - 4096  # the rest of the message is small
 
 
 class Format(StrEnum):
@@ -113,7 +115,16 @@ def _try(
 
 
 def _whole(inference: Any) -> Callable[[str], Transcript]:
-    return lambda file: recognize(inference, file, read_audio(file))
+    def recognise(file: str) -> Transcript:
+        audio = read_audio(file)
+        if len(audio) > MAX_WHOLE_BYTES:
+            limit = size(MAX_WHOLE_BYTES)
+            raise BadInput(
+                f"{size(len(audio))} are more than one call takes ({limit}); send it with --stream"
+            )
+        return recognize(inference, file, audio)
+
+    return recognise
 
 
 def recognize(inference: Any, file: str, audio: bytes, timeout_s: float = RECOGNIZE_TIMEOUT_S) -> Transcript:

@@ -5,9 +5,10 @@ import sys
 from services.inference.config import InferenceConfig
 from services.inference.handlers import HANDLERS
 from services.inference.models import Models
-from services.inference.pool import Pool, cpu_count
+from services.inference.pool import Pool
 from services.inference.servicer import NAME, InferenceServicer
 from voxloom.bus import EventBus
+from voxloom.cpus import cpu_count
 from voxloom.runtime import Service, main
 from voxloom.storage import ObjectStore
 

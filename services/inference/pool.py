@@ -1,10 +1,7 @@
 """The worker threads that compute, and how many calls may wait for them."""
 
-import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from voxloom.errors import Exhausted
@@ -12,7 +9,6 @@ from voxloom.executor import BoundedExecutor
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class Pool:
@@ -52,23 +48,3 @@ class Admission:
             yield
         finally:
             self.active -= 1
-
-
-def cpu_count(cgroup: Path = _CGROUP) -> int:
-    """Processors that this process may use: its affinity, or the container's quota where that is less."""
-    allowed = len(os.sched_getaffinity(0))
-    quota = _quota(cgroup)
-    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
-
-
-def _quota(cgroup: Path) -> float | None:
-    """CPUs that the container may use, by cgroup v2 (cpu.max) or v1; None without a limit."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)

@@ -1,6 +1,5 @@
 """The optimizer's composition root: `python -m services.optimizer`."""
 
-import os
 import sys
 
 from services.optimizer.config import OptimizerConfig
@@ -9,6 +8,7 @@ from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
 from services.optimizer.servicer import OptimizerServicer
 from voxloom.bus import EventBus
+from voxloom.cpus import cpu_count
 from voxloom.jobs import Jobs, JobWorker
 from voxloom.runtime import Service, main, stage_failed
 from voxloom.storage import ObjectStore
@@ -17,7 +17,7 @@ from voxloom.storage import ObjectStore
 def build(config: OptimizerConfig, store: ObjectStore, bus: EventBus) -> Service:
     jobs = Jobs(store)
     reconcile = Reconcile(store, bus, jobs)
-    job = OptimizeJob(store, bus, config.optimizer_threads or len(os.sched_getaffinity(0)))
+    job = OptimizeJob(store, bus, config.optimizer_threads or cpu_count())
 
     return Service(
         name="optimizer",

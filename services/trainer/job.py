@@ -27,6 +27,7 @@ from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
 from voxloom.config import load
+from voxloom.cpus import cpu_count
 from voxloom.errors import BadInput, VoxloomError
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, open_store, write_model
@@ -46,7 +47,8 @@ def run_job(run_id: str) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    torch.set_num_threads(config.train_threads or len(os.sched_getaffinity(0)))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every package that is not installed
+    torch.set_num_threads(config.train_threads or cpu_count())
     try:
         with logs.bind(run=run_id), tempfile.TemporaryDirectory(prefix="voxloom-train-") as folder:
             _say(result=_Run(config, run_id, Path(folder), stop).execute())

@@ -27,7 +27,7 @@ class Recipe:
     name: str
     model: ModelConfig = field(default_factory=ModelConfig)
     epochs: int = 100  # at most; a wall-clock budget or early stopping may end a run before
-    batch_s: float = 60.0  # seconds of padded audio in a batch
+    batch_s: float = 30.0  # seconds of padded audio in a batch
     max_utterance_s: float = 35.0
     learning_rate: float = 2e-3
     warmup_steps: int = 300
@@ -36,7 +36,7 @@ class Recipe:
     intermediate_weight: float = 0.3  # share of the intermediate CTC loss
     ema_decay: float = 0.998
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
-    mask_after_steps: int = 500  # SpecAugment from the first step keeps small data on the blank plateau
+    mask_after_steps: int = 700  # SpecAugment from the first step keeps small data on the blank plateau
     frequency_masks: int = 2
     frequency_mask_bins: int = 20
     time_masks: int = 4
@@ -70,7 +70,7 @@ RECIPES = {
             mask_after_steps=10,
             warmup_steps=10,
         ),
-        Recipe(name="tiny"),
+        Recipe(name="tiny", model=ModelConfig(width=96, blocks=6)),
         Recipe(
             name="small",
             model=ModelConfig(width=192, blocks=10, heads=4, intermediate_block=5, front_channels=64),

@@ -10,8 +10,9 @@ import pytest
 from integration import bundle_maker
 
 from services.inference.models import Models
-from services.inference.pool import Pool, cpu_count
+from services.inference.pool import Pool
 from voxloom.bus import MemoryBus
+from voxloom.cpus import cpu_count
 from voxloom.errors import Exhausted, Unavailable
 from voxloom.storage import FolderStore
 from voxloom.v1.events_pb2 import Event

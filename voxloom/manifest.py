@@ -84,6 +84,9 @@ class SplitSummary(Record):
     shards: list[str] = Field(default_factory=list)  # keys, in order
 
 
+LEFT_OUT_BY_DESIGN = frozenset({"sentence_in_val_or_test", "duplicate_audio", "duplicate_utterance"})
+
+
 class DatasetRecord(Record):
     """manifests/<dataset>/dataset.json: immutable, written last."""
 
@@ -100,6 +103,14 @@ class DatasetRecord(Record):
     languages: list[str]
     normalizer_version: int
     trace: str = ""
+
+    @property
+    def lost_fraction(self) -> float:
+        """Share of the clips that a fault cost, 0 to 1: what is left out by design (Law 7) is no loss."""
+        lost = sum(
+            count for reason, count in self.dropped_by_reason.items() if reason not in LEFT_OUT_BY_DESIGN
+        )
+        return lost / max(self.considered, 1)
 
 
 COLUMNS = tuple(Utterance.model_fields)

@@ -45,7 +45,7 @@ class Recipe:
     noise_probability: float = 0.1
     noise_snr_db: tuple[float, float] = (5.0, 30.0)
     patience_epochs: int = 25  # early stop: epochs without a better val WER
-    max_dropped_fraction: float = 0.1  # refuses a dataset that lost more than this
+    max_lost_fraction: float = 0.1  # refuses a dataset that lost more than this to faults
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -60,13 +60,13 @@ def find_dataset(store: ObjectStore, name: str) -> DatasetRecord:
 
 def refuse_lossy(dataset: DatasetRecord, recipe: Recipe) -> None:
     """Law 8: training does not start on a dataset that lost too much."""
-    if dataset.dropped_fraction > recipe.max_dropped_fraction:
+    if dataset.lost_fraction > recipe.max_lost_fraction:
         reasons = ", ".join(
             f"{count} {reason}" for reason, count in sorted(dataset.dropped_by_reason.items())
         )
         raise NotReady(
-            f"dataset {dataset.dataset} lost {dataset.dropped_fraction:.0%} of its clips ({reasons}), "
-            f"allowed are {recipe.max_dropped_fraction:.0%}; see `voxloom dataset show {dataset.dataset}`"
+            f"dataset {dataset.dataset} lost {dataset.lost_fraction:.0%} of its clips ({reasons}), "
+            f"allowed are {recipe.max_lost_fraction:.0%}; see `voxloom dataset show {dataset.dataset}`"
         )
 
 

@@ -39,7 +39,7 @@ def tones(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_dataset(
-    root: Path, clips: int = 12, dropped_fraction: float = 0.0
+    root: Path, clips: int = 12, dropped: dict[str, int] | None = None
 ) -> tuple[FolderStore, DatasetRecord, dict[str, np.ndarray]]:
     """`clips` utterances of train, a third of that in val and test; and the samples of train by name."""
     store, rng = FolderStore(root), np.random.default_rng(0)
@@ -65,9 +65,9 @@ def make_dataset(
         considered=clips,
         splits=splits,
         utterances_by_source={"imported": clips},
-        dropped_by_reason={"silent": 1} if dropped_fraction else {},
+        dropped_by_reason=dropped or {},
         dropped_examples={},
-        dropped_fraction=dropped_fraction,
+        dropped_fraction=sum((dropped or {}).values()) / clips,
         overlapping_test_sentences=0,
         alphabet=" abc",
         languages=["en"],

@@ -144,11 +144,11 @@ def test_sigterm_saves_a_checkpoint_and_the_next_start_goes_on(tmp_path, start):
 
 
 def test_a_dataset_that_lost_too_much_is_not_trained_on(tmp_path, start):
-    store, _, _ = make_dataset(tmp_path / "store", dropped_fraction=0.3)
+    store, _, _ = make_dataset(tmp_path / "store", dropped={"silent": 4})
     trainer = start()
     updates = trainer.watch()
     assert updates[-1].run.state == pb.RUN_STATE_FAILED
-    assert "lost 30% of its clips (1 silent)" in updates[-1].run.error
+    assert "lost 33% of its clips (4 silent)" in updates[-1].run.error
     with pytest.raises(grpc.RpcError) as refused:
         trainer.stub.StartRun(pb.StartRunRequest(), timeout=20)
     assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION

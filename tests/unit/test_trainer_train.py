@@ -6,8 +6,9 @@ from trainer_maker import make_dataset
 from services.trainer.decode import Score
 from services.trainer.metrics import Metrics, MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
+from services.trainer.runs import refuse_lossy
 from services.trainer.train import Counters, State, Task, fit_to_budget, learning_rate, out_of_patience
-from voxloom.errors import BadInput
+from voxloom.errors import BadInput, NotReady
 
 
 def state_at(**counters: float) -> State:
@@ -90,3 +91,11 @@ def test_unknown_recipes_and_fields_are_named():
         named("huge")
     with pytest.raises(BadInput, match="fields colour do not exist"):
         override(RECIPES["tiny"], {"colour": 1})
+
+
+def test_only_faults_count_as_loss(tmp_path):
+    _, held_out, _ = make_dataset(tmp_path / "a", dropped={"sentence_in_val_or_test": 6})
+    refuse_lossy(held_out, RECIPES["tiny"])
+    _, lossy, _ = make_dataset(tmp_path / "b", dropped={"sentence_in_val_or_test": 6, "silent": 2})
+    with pytest.raises(NotReady, match=r"lost 17% .* 2 silent"):
+        refuse_lossy(lossy, RECIPES["tiny"])

@@ -11,7 +11,9 @@ from google.protobuf.message import DecodeError
 from pika import exceptions
 
 from voxloom.bus_port import DELIVERY_LIMIT, Handler, check_subscription, kind_of
-from voxloom.bus_rabbit_threads import FAULTS, Consumer, Publisher, describe
+from voxloom.bus_rabbit_consumer import Consumer
+from voxloom.bus_rabbit_link import FAULTS, closed_after, describe
+from voxloom.bus_rabbit_publisher import Publisher
 from voxloom.errors import BadInput, Unavailable
 from voxloom.keys import check_id
 from voxloom.v1.events_pb2 import Event
@@ -38,7 +40,7 @@ class RabbitBus:
         self._parameters = _parameters(url)
         self._where = f"{self._parameters.host}:{self._parameters.port}"
         self._consumers: list[Consumer] = []
-        with self._translated(), contextlib.closing(self._connect("check")) as connection:
+        with self._translated(), closed_after(self._connect("check")) as connection:
             _declare_exchanges(connection.channel())
         self._publisher = Publisher(lambda: self._connect("publish"), self._where, EXCHANGE)
 
@@ -67,7 +69,7 @@ class RabbitBus:
 
     def dead_letters(self, queue: str) -> list[Event]:
         name = _dead_name(check_id(queue, "queue"))
-        with self._translated(), contextlib.closing(self._connect("dead letters")) as connection:
+        with self._translated(), closed_after(self._connect("dead letters")) as connection:
             channel = connection.channel()
             try:
                 found = channel.queue_declare(name, passive=True).method.message_count
@@ -111,6 +113,11 @@ class RabbitBus:
                 f"the broker {self._where} refused the user {self._parameters.credentials.username!r}"
                 f" on the virtual host {self._parameters.virtual_host!r};"
                 " check user, password and virtual host in VOXLOOM_BUS"
+            ) from error
+        except exceptions.ChannelClosedByBroker as error:
+            raise BadInput(
+                f"the broker {self._where} refused: {error.reply_text}; delete a queue that another version"
+                " made, or grant the user its rights"
             ) from error
         except FAULTS as error:
             raise Unavailable(f"the broker {self._where} cannot be reached: {describe(error)}") from error

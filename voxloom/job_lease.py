@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from voxloom import keys
-from voxloom.errors import Conflict, NotFound, Unavailable
+from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.manifest import Record
 from voxloom.storage import ObjectStore, parse_model, write_model
 
@@ -81,6 +81,11 @@ def job_key(kind: str, job_id: str) -> str:
     return keys.job(keys.check_id(kind, "job kind"), keys.check_id(job_id, "job id"))
 
 
+def _writable(text: str) -> str:
+    """Names of files that are no UTF-8 get into messages as lone surrogates, which JSON cannot hold."""
+    return text.encode(errors="replace").decode()
+
+
 class Lease:
     """One claimed job. As a context manager it renews the lease in a thread, which also writes the progress:
     a slow store never holds up the work. Only a lost compare-and-swap ends a lease: while the store cannot be
@@ -119,7 +124,7 @@ class Lease:
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Tells how far the work is, written about once a second; raises what `check` raises."""
         self.check()
-        self._progress = (done, total, message)
+        self._progress = (done, total, _writable(message))
 
     def ask_to_stop(self) -> None:
         """From any thread: makes the next `check` or `progress` of the worker raise JobInterrupted."""
@@ -136,7 +141,7 @@ class Lease:
         self._settle(
             state=JobState.ACCEPTED if again else JobState.FAILED,
             failures=failures,
-            error=error[:_MAX_ERROR_LENGTH],
+            error=_writable(error[:_MAX_ERROR_LENGTH]),
             not_before=self._policy.clock() + pause_s if again else 0.0,
         )
 
@@ -165,6 +170,8 @@ class Lease:
                 return
             except Unavailable as error:
                 log.warning("lease of job %s/%s not renewed: %s", self.record.kind, self.record.id, error)
+            except Exception:  # the edge of the thread: the next try may succeed
+                log.exception("lease of job %s/%s not renewed", self.record.kind, self.record.id)
 
     def _has_news(self) -> bool:
         return self._progress != (self.record.done, self.record.total, self.record.message)
@@ -191,7 +198,7 @@ class Lease:
                 data, etag = self._store.get_with_etag(key)
                 if parse_model(key, data, JobRecord).owner == record.owner:
                     return write_model(self._store, key, record, if_match=etag)
-            except (Conflict, NotFound):
+            except (Conflict, NotFound, BadInput):
                 pass
             self._lost.set()
             raise LeaseLost(f"job {record.kind}/{record.id} was taken by another worker") from None

@@ -148,18 +148,22 @@ class JobWorker:
 
     def _loop(self) -> None:
         pause_s = self._jobs.policy.lease_s / 3
-        while not self._stopping.is_set():
+        while True:
             self._woken.clear()
+            if self._stopping.is_set():
+                return
             try:
                 lease = self._jobs.claim(self._kind)
-            except Exception:  # the edge of the thread: it must outlive a store that is down
+                if lease is None:
+                    self._woken.wait(pause_s)
+                else:
+                    self._work(lease)
+            except Unavailable as error:
+                log.warning("looking for %s jobs: %s", self._kind, error)
+                self._stopping.wait(pause_s)
+            except Exception:  # the edge of the thread: it outlives whatever a store does
                 log.exception("looking for %s jobs failed; trying again in %.0f s", self._kind, pause_s)
                 self._stopping.wait(pause_s)
-                continue
-            if lease is None:
-                self._woken.wait(pause_s)
-            else:
-                self._work(lease)
 
     def _work(self, lease: Lease) -> None:
         with lease:
@@ -180,8 +184,8 @@ class JobWorker:
             return lambda: lease.fail(text, retry=False)
         try:
             lease.check()
-            result = json.loads(json.dumps(self._run(record, lease)))
-            return lambda: lease.complete(result)
+            result = json.dumps(self._run(record, lease), ensure_ascii=False).encode(errors="replace")
+            return lambda: lease.complete(json.loads(result))
         except JobInterrupted:
             log.info("job %s is interrupted and will be resumed", name)
             return lease.interrupt

@@ -92,7 +92,7 @@ def test_a_restart_of_the_broker_loses_no_event(amqp_url: str, queue: str) -> No
 def test_while_the_broker_is_down_publishing_says_so(
     amqp_url: str, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voxloom.bus_rabbit_threads.PUBLISH_TIMEOUT_S", 3.0)
+    monkeypatch.setattr("voxloom.bus_rabbit_publisher.PUBLISH_TIMEOUT_S", 3.0)
     bus = RabbitBus(amqp_url)
     handled: list[str] = []
     bus.subscribe(queue, ["dataset_ready"], lambda event: handled.append(event.header.subject))

@@ -410,6 +410,22 @@ def test_what_is_told_of_a_failure_may_fail_itself(folder_store: FolderStore) ->
     assert worker.stop(10)
 
 
+def test_names_that_are_no_utf8_do_not_stop_a_worker(bench: Bench) -> None:
+    strange = b"\xe4.wav".decode(errors="surrogateescape")
+
+    def run(record: JobRecord, lease: Lease) -> dict[str, Any]:
+        lease.progress(1, 2, strange)
+        if record.id == "j2":
+            raise BadInput(f"{strange} is no audio")
+        return {"last": strange}
+
+    bench.jobs.submit("import", "j1", {})
+    bench.jobs.submit("import", "j2", {})
+    bench.start(run)
+    assert bench.ended().result == {"last": "?.wav"}
+    assert bench.ended("j2").error == "?.wav is no audio"
+
+
 def test_conflicting_writers_are_seen(folder_store: FolderStore, jobs: Jobs) -> None:
     """What the leases stand on: a stale etag never writes."""
     jobs.submit("import", "j1", {})

@@ -1,142 +1,23 @@
-"""The threads of the RabbitMQ adapter: one that publishes, and two for each consumer.
-
-A connection of pika belongs to one thread, which must look after its heartbeat. So publishers hand their
-events over to such a thread, and a handler runs beside the thread of its connection, however long it takes.
-"""
+"""The two threads of a RabbitMQ consumer: one for the connection, one for the handler."""
 
 import contextlib
 import logging
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from pika import exceptions
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from voxloom.bus_port import DELIVERY_LIMIT, Handler, retry_pause_s
-from voxloom.errors import Unavailable
+from voxloom.bus_rabbit_link import CLOSE_TIMEOUT_S, FAULTS, TICK_S, Connect, close, describe, pause_s
 from voxloom.v1.events_pb2 import Event
 
 log = logging.getLogger(__name__)
-
-FAULTS = (exceptions.AMQPError, AMQPConnectorException, OSError)
-PUBLISH_TIMEOUT_S = 20.0
-_TICK_S = 1.0
-_MAX_PAUSE_S = 10.0
-_STABLE_S = 10.0
-_CLOSE_TIMEOUT_S = 30.0
-
-Connect = Callable[[], Any]
-
-
-def describe(error: BaseException) -> str:
-    return (str(error) or repr(error))[:300]
-
-
-def _pause_s(failures: int) -> float:
-    """0.2 s doubling to 10 s, spread so that not all services come back in the same instant."""
-    return min(0.2 * 2.0 ** min(failures, 10), _MAX_PAUSE_S) * random.uniform(0.5, 1.0)
-
-
-@dataclass
-class _Outgoing:
-    kind: str
-    body: bytes
-    properties: Any
-    confirmed: "Future[None]" = field(default_factory=Future)
-
-
-class Publisher:
-    """Publishes one event after the other, each confirmed by the broker; connects as often as it takes."""
-
-    def __init__(self, connect: Connect, where: str, exchange: str) -> None:
-        self._connect = connect
-        self._where = where
-        self._exchange = exchange
-        self._outgoing: queue.Queue[_Outgoing | None] = queue.Queue()
-        self._closing = threading.Event()
-        self._fault = "no confirm came"
-        self._thread = threading.Thread(target=self._run, name="bus-publisher", daemon=True)
-        self._thread.start()
-
-    def publish(self, kind: str, body: bytes, properties: Any) -> None:
-        """Returns once the broker has confirmed; a confirm that got lost means it is published twice."""
-        if self._closing.is_set():
-            raise Unavailable(f"the bus to {self._where} is closed; nothing can be published any more")
-        outgoing = _Outgoing(kind, body, properties)
-        self._outgoing.put(outgoing)
-        try:
-            outgoing.confirmed.result(PUBLISH_TIMEOUT_S)
-        except TimeoutError:
-            outgoing.confirmed.cancel()
-            raise Unavailable(
-                f"the broker {self._where} did not take the event {kind} within {PUBLISH_TIMEOUT_S:.0f} s:"
-                f" {self._fault}"
-            ) from None
-
-    def close(self) -> None:
-        self._closing.set()
-        self._outgoing.put(None)
-        self._thread.join(_CLOSE_TIMEOUT_S)
-
-    def _run(self) -> None:
-        failures = 0
-        waiting: _Outgoing | None = None
-        while not self._closing.is_set():
-            try:
-                with contextlib.closing(self._connect()) as connection:
-                    channel = connection.channel()
-                    channel.confirm_delivery()
-                    while not self._closing.is_set():
-                        waiting = waiting or self._next(connection)
-                        if waiting and not waiting.confirmed.cancelled():
-                            self._send(channel, waiting)
-                        waiting, failures = None, 0
-            except Exception as error:  # the edge of the thread: it outlives every fault of the broker
-                self._fault, known = describe(error), isinstance(error, FAULTS)
-                log.warning("publishing to %s interrupted: %s", self._where, self._fault, exc_info=not known)
-                self._closing.wait(_pause_s(failures))
-                failures += 1
-        self._refuse_rest(waiting)
-
-    def _next(self, connection: Any) -> _Outgoing | None:
-        connection.process_data_events(0)  # heartbeats
-        with contextlib.suppress(queue.Empty):
-            return self._outgoing.get(timeout=_TICK_S)
-        return None
-
-    def _send(self, channel: Any, outgoing: _Outgoing) -> None:
-        try:
-            channel.basic_publish(self._exchange, outgoing.kind, outgoing.body, outgoing.properties)
-        except exceptions.NackError:
-            _settle(
-                outgoing, Unavailable(f"the broker {self._where} refused the event: a queue is full or lost")
-            )
-        else:
-            _settle(outgoing, None)
-
-    def _refuse_rest(self, waiting: _Outgoing | None) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                if waiting:
-                    _settle(
-                        waiting, Unavailable(f"the bus to {self._where} was closed before the event went out")
-                    )
-                waiting = self._outgoing.get_nowait()
-
-
-def _settle(outgoing: _Outgoing, error: Unavailable | None) -> None:
-    if outgoing.confirmed.set_running_or_notify_cancel():
-        if error is None:
-            outgoing.confirmed.set_result(None)
-        else:
-            outgoing.confirmed.set_exception(error)
+_STABLE_S = 10.0  # a connection that lived this long was a good one
 
 
 @dataclass
@@ -202,7 +83,7 @@ class Consumer:
                 session.connection.add_callback_threadsafe(lambda: None)  # wakes the thread
         if threading.current_thread() not in self._threads:
             for thread in self._threads:
-                thread.join(_CLOSE_TIMEOUT_S)
+                thread.join(CLOSE_TIMEOUT_S)
 
     def _open(self) -> _Session:
         connection = self._connect()
@@ -213,8 +94,8 @@ class Consumer:
             channel.add_on_cancel_callback(lambda _: setattr(session, "cancelled", True))
             name = self._declare(channel)
             session.tag = channel.basic_consume(name, lambda *delivery: self._receive(session, *delivery))
-        except BaseException:
-            connection.close()
+        except FAULTS:
+            close(connection)
             raise
         return session
 
@@ -235,16 +116,15 @@ class Consumer:
                 known = isinstance(error, FAULTS)
                 log.warning("consuming %s interrupted: %s", self._name, describe(error), exc_info=not known)
             if self._session:
-                with contextlib.suppress(*FAULTS):
-                    self._session.connection.close()
+                close(self._session.connection)
             self._session = None
             failures = failures + 1 if time.monotonic() - since < _STABLE_S else 0
-            if self._closing.wait(_pause_s(failures)):
+            if self._closing.wait(pause_s(failures)):
                 return None
 
     def _serve(self, session: _Session) -> None:
         while not self._closing.is_set():
-            session.connection.process_data_events(_TICK_S)
+            session.connection.process_data_events(TICK_S)
             if session.cancelled or not session.channel.is_open:
                 raise exceptions.ConsumerCancelled(f"the broker ended the consumer of {self._name}")
         session.channel.basic_cancel(session.tag)

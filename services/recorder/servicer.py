@@ -51,11 +51,14 @@ class RecorderServicer(recorder_pb2_grpc.RecorderServiceServicer):
             async with asyncio.timeout(self._upload_s):
                 take = await _first(requests)
                 labels = check_labels(take.prompt, take.speaker, take.language)
-                return labels, _pcm16(take.format), await self._read_audio(requests)
+                data = await self._read_audio(requests)
         except TimeoutError:
             raise BadInput(
                 f"the take did not arrive within {self._upload_s:g} s; send it once it is recorded"
             ) from None
+        if take.audio_bytes and take.audio_bytes != len(data):
+            raise BadInput(f"{len(data)} of {take.audio_bytes} bytes of audio arrived; send the take again")
+        return labels, _pcm16(take.format), data
 
     async def _read_audio(self, requests: Requests) -> bytes:
         data = bytearray()

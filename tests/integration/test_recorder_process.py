@@ -174,6 +174,13 @@ GOOD = pb.Take(prompt="go left", speaker="Eve")
         (lambda: take(b"\0" * 5_000_000, speaker="Eve"), "larger than 4000000 bytes"),
         (lambda: take(b"ab" * 9000, speaker="Eve", encoding=1), "sample rate 0"),
         (lambda: take(b"ab" * 9000, speaker="Eve", encoding=77), "encoding 77 is unknown"),
+        (
+            lambda: _requests(
+                pb.UploadTakeRequest(take=pb.Take(prompt="go", speaker="Eve", audio_bytes=70_000)),
+                pb.UploadTakeRequest(audio=wav(speech())[:60_000]),
+            ),
+            "60000 of 70000 bytes of audio arrived; send the take again",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_reason(running: Running, requests: Any, says: str) -> None:

@@ -62,6 +62,7 @@ def send_take(recorder: Any, take: recorder_pb2.Take, audio: bytes) -> recorder_
 
 
 def _messages(take: recorder_pb2.Take, audio: bytes) -> Iterator[recorder_pb2.UploadTakeRequest]:
+    take.audio_bytes = len(audio)
     yield recorder_pb2.UploadTakeRequest(take=take)
     for start in range(0, len(audio), CHUNK_BYTES):
         yield recorder_pb2.UploadTakeRequest(audio=audio[start : start + CHUNK_BYTES])

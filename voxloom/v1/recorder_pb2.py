@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxloom.v1 import audio_pb2 as voxloom_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxloom/v1/recorder.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"b\n\x04Take\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\'\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\"N\n\x11UploadTakeRequest\x12 \n\x04take\x18\x01 \x01(\x0b\x32\x10.voxloom.v1.TakeH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x8d\x01\n\x12UploadTakeResponse\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\'\n\x06\x63hecks\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioChecks\x12\x16\n\x0e\x61lready_stored\x18\x05 \x01(\x08\"<\n\x16\x44\x65leteRecordingRequest\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordingResponse2\xbc\x01\n\x0fRecorderService\x12M\n\nUploadTake\x12\x1d.voxloom.v1.UploadTakeRequest\x1a\x1e.voxloom.v1.UploadTakeResponse(\x01\x12Z\n\x0f\x44\x65leteRecording\x12\".voxloom.v1.DeleteRecordingRequest\x1a#.voxloom.v1.DeleteRecordingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxloom/v1/recorder.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"w\n\x04Take\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\'\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\x13\n\x0b\x61udio_bytes\x18\x05 \x01(\x03\"N\n\x11UploadTakeRequest\x12 \n\x04take\x18\x01 \x01(\x0b\x32\x10.voxloom.v1.TakeH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x8d\x01\n\x12UploadTakeResponse\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\'\n\x06\x63hecks\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioChecks\x12\x16\n\x0e\x61lready_stored\x18\x05 \x01(\x08\"<\n\x16\x44\x65leteRecordingRequest\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordingResponse2\xbc\x01\n\x0fRecorderService\x12M\n\nUploadTake\x12\x1d.voxloom.v1.UploadTakeRequest\x1a\x1e.voxloom.v1.UploadTakeResponse(\x01\x12Z\n\x0f\x44\x65leteRecording\x12\".voxloom.v1.DeleteRecordingRequest\x1a#.voxloom.v1.DeleteRecordingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,15 +33,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voxloom.v1.recorder_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TAKE']._serialized_start=65
-  _globals['_TAKE']._serialized_end=163
-  _globals['_UPLOADTAKEREQUEST']._serialized_start=165
-  _globals['_UPLOADTAKEREQUEST']._serialized_end=243
-  _globals['_UPLOADTAKERESPONSE']._serialized_start=246
-  _globals['_UPLOADTAKERESPONSE']._serialized_end=387
-  _globals['_DELETERECORDINGREQUEST']._serialized_start=389
-  _globals['_DELETERECORDINGREQUEST']._serialized_end=449
-  _globals['_DELETERECORDINGRESPONSE']._serialized_start=451
-  _globals['_DELETERECORDINGRESPONSE']._serialized_end=476
-  _globals['_RECORDERSERVICE']._serialized_start=479
-  _globals['_RECORDERSERVICE']._serialized_end=667
+  _globals['_TAKE']._serialized_end=184
+  _globals['_UPLOADTAKEREQUEST']._serialized_start=186
+  _globals['_UPLOADTAKEREQUEST']._serialized_end=264
+  _globals['_UPLOADTAKERESPONSE']._serialized_start=267
+  _globals['_UPLOADTAKERESPONSE']._serialized_end=408
+  _globals['_DELETERECORDINGREQUEST']._serialized_start=410
+  _globals['_DELETERECORDINGREQUEST']._serialized_end=470
+  _globals['_DELETERECORDINGRESPONSE']._serialized_start=472
+  _globals['_DELETERECORDINGRESPONSE']._serialized_end=497
+  _globals['_RECORDERSERVICE']._serialized_start=500
+  _globals['_RECORDERSERVICE']._serialized_end=688
 # @@protoc_insertion_point(module_scope)

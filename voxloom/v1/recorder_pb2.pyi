@@ -7,16 +7,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Take(_message.Message):
-    __slots__ = ("prompt", "speaker", "language", "format")
+    __slots__ = ("prompt", "speaker", "language", "format", "audio_bytes")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     speaker: str
     language: str
     format: _audio_pb2.AudioFormat
-    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
+    audio_bytes: int
+    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio_bytes: _Optional[int] = ...) -> None: ...
 
 class UploadTakeRequest(_message.Message):
     __slots__ = ("take", "audio")

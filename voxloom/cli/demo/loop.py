@@ -77,7 +77,10 @@ class Demo:
                 serving = self._chain.serving(model.id)
                 say(f"{serving.model} is served since {when(serving.since)}")
         elif not other_than:
-            raise VoxloomError(f"the first model {model.id} was rejected: {'; '.join(model.reasons)}")
+            raise VoxloomError(
+                f"the first model {model.id} was rejected: {'; '.join(model.reasons)}; give it longer with "
+                "--minutes N, and a fresh folder with --data DIR"
+            )
         return model
 
     def _train(self, dataset: str) -> str:

@@ -14,16 +14,16 @@ from datetime import timedelta
 from itertools import islice, pairwise
 from typing import BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
-from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error, ServerError
+from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
-from voxloom.errors import BadInput, Conflict, NotFound, Unavailable, VoxloomError
+from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.keys import check_key
 from voxloom.storage_port import ObjectInfo, check_page, walk
+from voxloom.storage_s3_errors import Refused, error_of, translated
 from voxloom.storage_streams import ChunkReader, ResumingBody
 
 log = logging.getLogger(__name__)
@@ -33,16 +33,7 @@ _CHUNK_BYTES = 1 << 20
 _TRIES = 6
 _TRANSIENT = (500, 502, 503, 504)
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
-_REFUSED = {
-    "AccessDenied",
-    "AuthorizationHeaderMalformed",
-    "InvalidAccessKeyId",
-    "RequestTimeTooSkewed",
-    "SignatureDoesNotMatch",
-}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MISSING = {"NoSuchKey", "NoSuchObject"}
-_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted"}
 
 
 class MinioStore:
@@ -97,7 +88,7 @@ class MinioStore:
                 http_client=self._http,
             )
             self._make_bucket()
-        except _Refused as error:
+        except Refused as error:
             raise BadInput(str(error)) from error
         except ValueError as error:
             raise BadInput(f"{self._where} cannot be opened: {error}") from error
@@ -132,8 +123,11 @@ class MinioStore:
             headers["If-None-Match"] = "*"
         if if_match is not None:
             headers["If-Match"] = f'"{if_match}"'
-        with self._translated(key):
-            return self._put(key, name, data, headers)
+        try:
+            with self._translated(key):
+                return self._put(key, name, data, headers)
+        except NotFound as error:  # what S3 says of If-Match without an object
+            raise Conflict(f"{key} has changed since it was read: it is gone") from error
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
         name, source = self._name(key), ChunkReader(chunks)
@@ -233,7 +227,7 @@ class MinioStore:
                 if answer.status not in _TRANSIENT or last:
                     if attempt and answer.status in (409, 412) and (etag := self._etag_if(key, data)):
                         return etag
-                    raise _error_of(answer)
+                    raise error_of(answer)
             except HTTPError:
                 if last:
                     raise
@@ -262,43 +256,5 @@ class MinioStore:
             answer = self._http.request("HEAD", f"{endpoint.rstrip('/')}/{self._bucket}/")
         return "seaweedfs" in str(answer.headers.get("server", "")).lower()
 
-    @contextlib.contextmanager
-    def _translated(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except S3Error as error:
-            raise self._meaning(error, key) from error
-        except (MinioException, HTTPError, ParseError, OSError) as error:
-            raise Unavailable(f"{self._where} cannot be reached: {_brief(error)}") from error
-
-    def _meaning(self, error: S3Error, key: str) -> VoxloomError:
-        code = str(error.code)
-        if code in _MISSING:
-            return NotFound(f"there is no object {key}")
-        if code in _LOST_RACE:
-            return Conflict(f"{key} exists already or has changed since it was read")
-        if code in _REFUSED:
-            return _Refused(
-                f"{self._where} refused the credentials ({code});"
-                " check VOXLOOM_S3_ACCESS_KEY, VOXLOOM_S3_SECRET_KEY, and this machine's clock"
-            )
-        if code == "NoSuchBucket":
-            return Unavailable(f"{self._where} is gone; it is made again when the service starts")
-        return Unavailable(f"{self._where} answered {code}: {error.message}")
-
-
-class _Refused(Unavailable):
-    """Wrong credentials: a fault of the configuration at the start, a passing one (a changed key) later."""
-
-
-def _error_of(answer: urllib3.BaseHTTPResponse) -> MinioException:
-    try:
-        return S3Error.fromxml(answer)
-    except ParseError:
-        return ServerError(f"HTTP status {answer.status}", answer.status)
-
-
-def _brief(error: Exception) -> str:
-    """The cause at the end of urllib3's chain, in one line."""
-    reason = getattr(error, "reason", None)
-    return _brief(reason) if isinstance(reason, Exception) else (str(error) or type(error).__name__)[:300]
+    def _translated(self, key: str) -> AbstractContextManager[None]:
+        return translated(self._where, key)

@@ -148,6 +148,7 @@ export VOXLOOM_TEST_S3='s3://voxloom-test?endpoint=http://127.0.0.1:$s3_port'
 export VOXLOOM_TEST_S3_ACCESS_KEY='voxloom'
 export VOXLOOM_TEST_S3_SECRET_KEY='$(secret)'
 export VOXLOOM_TEST_SERVICES='$PWD/scripts/services.sh'
+export SERVICES_DIR='$dir' SERVICES_PORT='$base'
 ENV
 }
 

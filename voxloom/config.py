@@ -67,6 +67,7 @@ class Config(BaseSettings):
     log_format: Literal["text", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reconcile_period_s: float = Field(default=60.0, ge=0.1, le=3600)
+    job_lease_s: float = Field(default=15.0, ge=1, le=600)  # after so long a dead worker's job is taken over
     drain_s: float = Field(default=10.0, ge=0, le=600)  # time that running calls get on SIGTERM
 
 

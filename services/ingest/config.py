@@ -16,7 +16,6 @@ class IngestConfig(Config):
     import_max_members: int = Field(default=500_000, ge=1, le=10_000_000)
     import_max_clip_mib: int = Field(default=64, ge=1, le=1024)  # held in memory, a few at a time
     ingest_threads: int = Field(default=4, ge=1, le=64)  # decode, encode and store clips: half of it waits
-    job_lease_s: float = Field(default=15.0, ge=1, le=600)  # after so long a dead worker's job is taken over
 
     @property
     def import_max_bytes(self) -> int:

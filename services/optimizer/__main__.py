@@ -15,9 +15,10 @@ from voxloom.storage import ObjectStore
 
 
 def build(config: OptimizerConfig, store: ObjectStore, bus: EventBus) -> Service:
-    jobs = Jobs(store)
+    jobs = Jobs(store, lease_s=config.job_lease_s)
     reconcile = Reconcile(store, bus, jobs)
-    job = OptimizeJob(store, bus, config.optimizer_threads or cpu_count())
+    threads = config.optimizer_threads or cpu_count()
+    job = OptimizeJob(store, bus, threads, config.gate_max_wer)
 
     return Service(
         name="optimizer",

@@ -56,12 +56,12 @@ def load_rival(store: ObjectStore, pointer: ProductionPointer | None) -> Rival |
         return Rival(pointer.model, error=str(error))
 
 
-def decide(export: Export, measured: Measured) -> Decision:
+def decide(export: Export, measured: Measured, max_error_rate: float) -> Decision:
     transcripts = measured.transcripts
     unit = unit_of(transcripts.references)
     artefacts = {name: _artefact(name, measured, unit) for name in (FP32, INT8)}
     served_file, served_reason = _choose(measured, unit)
-    verdict = _judge(measured, served_file, unit)
+    verdict = _judge(measured, served_file, unit, max_error_rate)
     return Decision(
         model=export.model,
         run=export.run,
@@ -86,15 +86,15 @@ def _choose(measured: Measured, unit: Unit) -> tuple[str, str]:
     return gate.choose_graph(fp32, int8, measured.speed, unit)
 
 
-def _judge(measured: Measured, served_file: str, unit: Unit) -> Verdict:
+def _judge(measured: Measured, served_file: str, unit: Unit, limit: float) -> Verdict:
     transcripts, rival = measured.transcripts, measured.rival
     candidate = transcripts.edits(served_file, unit)
     if rival is None:
-        return gate.judge_first(candidate, unit)
+        return gate.judge_first(candidate, unit, limit)
     if rival.recogniser is None:
         return gate.judge_without_rival(candidate, unit, rival.model, rival.error)
     groups = [gate.group_of(each.source) for each in transcripts.utterances]
-    return gate.judge(candidate, transcripts.edits(rival.model, unit), groups, unit, rival.model)
+    return gate.judge(candidate, transcripts.edits(rival.model, unit), groups, unit, rival.model, limit)
 
 
 def _artefact(name: str, measured: Measured, unit: Unit) -> Artefact:

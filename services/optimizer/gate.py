@@ -44,7 +44,7 @@ def choose_graph(fp32: Edits, int8: Edits, speed: Speed, unit: Unit) -> tuple[st
     return INT8, f"int8: {figures}"
 
 
-def judge_alone(edits: Sequence[Edits], unit: Unit) -> list[str]:
+def judge_alone(edits: Sequence[Edits], unit: Unit, limit: float = MAX_ERROR_RATE) -> list[str]:
     """Why a model must not be served whatever is in production; empty when nothing speaks against it."""
     counts = wer.total(edits)
     if not counts.reference:
@@ -52,17 +52,17 @@ def judge_alone(edits: Sequence[Edits], unit: Unit) -> list[str]:
             "the test set has no usable utterance, and nothing is served that was not measured: add "
             "recordings of more sentences or speakers, or promote the model by hand"
         ]
-    if counts.rate >= MAX_ERROR_RATE:
+    if counts.rate >= limit:
         return [
-            f"{describe(edits, unit)}: it recognises next to nothing (limit {100 * MAX_ERROR_RATE:.0f} %); "
+            f"{describe(edits, unit)}: it recognises next to nothing (limit {100 * limit:.0f} %); "
             "add data or train for longer"
         ]
     return []
 
 
-def judge_first(edits: Sequence[Edits], unit: Unit) -> Verdict:
+def judge_first(edits: Sequence[Edits], unit: Unit, limit: float = MAX_ERROR_RATE) -> Verdict:
     """The verdict while nothing is in production."""
-    if faults := judge_alone(edits, unit):
+    if faults := judge_alone(edits, unit, limit):
         return Verdict("rejected", faults)
     return Verdict("promoted", [f"the first model: {describe(edits, unit)}"])
 
@@ -77,11 +77,16 @@ def judge_without_rival(edits: Sequence[Edits], unit: Unit, production: str, err
 
 
 def judge(
-    candidate: Sequence[Edits], rival: Sequence[Edits], groups: Sequence[str], unit: Unit, production: str
+    candidate: Sequence[Edits],
+    rival: Sequence[Edits],
+    groups: Sequence[str],
+    unit: Unit,
+    production: str,
+    limit: float = MAX_ERROR_RATE,
 ) -> Verdict:
     """Promotes a model with no more errors than the one in production, unless a group of utterances with
     enough words has become significantly worse. Both heard the same utterances, in the same order."""
-    if faults := judge_alone(candidate, unit):
+    if faults := judge_alone(candidate, unit, limit):
         return Verdict("rejected", faults)
     comparisons = [compare(ALL, candidate, rival), *_by_group(candidate, rival, groups)]
     faults = [_fault(each, unit, production) for each in comparisons if _vetoes(each)]

@@ -40,10 +40,11 @@ _log = logging.getLogger(__name__)
 class OptimizeJob:
     """Runs one job; run again after a crash it repeats the measuring, but never a decision that stands."""
 
-    def __init__(self, store: ObjectStore, bus: EventBus, threads: int) -> None:
+    def __init__(self, store: ObjectStore, bus: EventBus, threads: int, max_error_rate: float) -> None:
         self._store = store
         self._bus = bus
         self._threads = threads
+        self._max_error_rate = max_error_rate
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
         """Returns outcome and reasons, the job's result."""
@@ -60,7 +61,7 @@ class OptimizeJob:
         pointer, etag = read_pointer(self._store)
         graphs = _make_graphs(exported)
         measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
-        decision = decide(exported.record, measured)
+        decision = decide(exported.record, measured, self._max_error_rate)
         lease.check()
         if read_pointer(self._store)[1] == etag:
             self._write(exported, graphs, measured.transcripts, decision)

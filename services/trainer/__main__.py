@@ -18,7 +18,7 @@ from voxloom.v1.events_pb2 import Event, ModelTrained
 
 
 def build(config: TrainerConfig, store: ObjectStore, bus: EventBus) -> Service:
-    jobs = Jobs(store)
+    jobs = Jobs(store, lease_s=config.job_lease_s)
 
     def announce_trained(run: str) -> None:
         announce(bus, model_trained(store, run))

@@ -80,7 +80,9 @@ class _Run:
         task = self._task()
         state = new_state(task)
         resumed = self.checkpoints.restore(state)
-        _log.info("%s at epoch %d of %d", "resumes" if resumed else "begins", state.at.epoch, state.at.epochs)
+        _log.info(
+            "%s at epoch %d, step %d", "resumes" if resumed else "begins", state.at.epoch, state.at.step
+        )
         if not resumed:
             state.at.trained_s = time.monotonic() - begun_s  # loading counts towards the budget
         state = self._train(task, state)

@@ -33,7 +33,6 @@ _PLATEAU_ADVICE = (
 class Counters(BaseModel):
     """Where a run stands."""
 
-    epochs: int  # planned; a wall-clock budget moves it
     step: int = 0
     epoch: int = 0
     step_in_epoch: int = 0
@@ -93,7 +92,7 @@ def new_state(task: Task) -> State:
     model.to(task.device)
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(parameter_groups(model, task.recipe), lr=0.0, betas=(0.9, 0.98), fused=True)
-    return State(model, average, optimizer, Counters(epochs=task.recipe.epochs))
+    return State(model, average, optimizer, Counters())
 
 
 def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object]]:
@@ -107,7 +106,7 @@ def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object
 
 def train(task: Task, state: State, hooks: Hooks) -> State:
     """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
-    while state.at.epoch < state.at.epochs and not out_of_patience(state, task.recipe):
+    while share_done(task, state) < 1 and not out_of_patience(state, task.recipe):
         train_epoch(task, state, hooks)
         scored = score(state.average, task.val, task.tokenizer)
         state.at.trained_s += hooks.lap()
@@ -121,13 +120,13 @@ def train_epoch(task: Task, state: State, hooks: Hooks) -> None:
     batches = task.train.batches(state.at.epoch)
     state.model.train()
     saved_at_s = state.at.trained_s
-    while state.at.step_in_epoch < len(batches):
+    while state.at.step_in_epoch < len(batches) and not out_of_time(task, state):
         batch = task.train.load(batches[state.at.step_in_epoch], state.at.step)
         loss, gradient_norm = train_step(task, state, batch, len(batches))
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
-        hooks.log.step(step_metrics(state, len(batches), loss, gradient_norm, batch.audio_s / seconds))
+        hooks.log.step(step_metrics(task, state, len(batches), loss, gradient_norm, batch.audio_s / seconds))
         if hooks.should_stop():
             hooks.save(state)
             raise Interrupted(
@@ -146,7 +145,7 @@ def train_step(task: Task, state: State, batch: Batch, steps_in_epoch: int) -> t
     if state.at.step >= recipe.mask_after_steps:
         log_mel_BTF = mask(log_mel_BTF, recipe)
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, state, steps_in_epoch)
+        group["lr"] = learning_rate(task, state, steps_in_epoch)
     loss = ctc_losses(state.model, log_mel_BTF.to(task.device), batch, recipe.intermediate_weight)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -176,11 +175,32 @@ def ctc_loss(log_probs_BSV: Tensor, lengths_B: Tensor, batch: Batch) -> Tensor:
     )
 
 
-def learning_rate(recipe: Recipe, state: State, steps_in_epoch: int) -> float:
-    """Linear warm-up by steps, then a cosine down to 1 % at the last planned epoch."""
-    done = min((state.at.epoch + state.at.step_in_epoch / steps_in_epoch) / state.at.epochs, 1.0)
-    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
-    return recipe.learning_rate * min(1.0, (state.at.step + 1) / recipe.warmup_steps) * cosine
+def learning_rate(task: Task, state: State, steps_in_epoch: int) -> float:
+    """Linear warm-up by steps, then a cosine down to 1 % at the run's end."""
+    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share_done(task, state, steps_in_epoch)))
+    return task.recipe.learning_rate * min(1.0, (state.at.step + 1) / task.recipe.warmup_steps) * cosine
+
+
+def share_done(task: Task, state: State, steps_in_epoch: int = 1) -> float:
+    """How much of the run lies behind it, 0 to 1: of its epochs, or of its wall-clock budget where that is more.
+
+    Following the clock, a run under a budget is annealed in time on a fast machine and on a slow one.
+    """
+    of_epochs = (state.at.epoch + state.at.step_in_epoch / steps_in_epoch) / task.recipe.epochs
+    of_budget = state.at.trained_s / task.budget_s if task.budget_s else 0.0
+    return min(max(of_epochs, of_budget), 1.0)
+
+
+def out_of_time(task: Task, state: State) -> bool:
+    return 0 < task.budget_s <= state.at.trained_s
+
+
+def planned_epochs(task: Task, state: State, steps_in_epoch: int = 1) -> int:
+    """How many epochs the run will have at its present pace."""
+    epochs_done = state.at.epoch + state.at.step_in_epoch / steps_in_epoch
+    return max(
+        math.ceil(epochs_done), round(epochs_done / max(share_done(task, state, steps_in_epoch), 1e-9))
+    )
 
 
 @torch.no_grad()
@@ -200,29 +220,18 @@ def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:
     """Counts, keeps the best weights, fits the plan to the time that is left, tells the user."""
     state.at.epoch, state.at.step_in_epoch = state.at.epoch + 1, 0
     wer, cer = (scored.wer, scored.cer) if scored.utterances else (1.0, 1.0)
-    if not scored.utterances or (wer, cer) < (state.at.best_wer, state.at.best_cer):
+    if not scored.utterances or (wer, cer) <= (state.at.best_wer, state.at.best_cer):
         state.at.best_wer, state.at.best_cer, state.at.best_epoch = wer, cer, state.at.epoch
         hooks.save_best(state)
     state.at.silent_epochs = state.at.silent_epochs + 1 if scored.says_nothing else 0
-    message = fit_to_budget(task, state)
+    message = ""
+    if task.budget_s and state.at.epoch == 1:
+        message = f"about {planned_epochs(task, state)} epochs fit into {task.budget_s / 60:.1f} minutes"
     if state.at.silent_epochs >= _PLATEAU_EPOCHS:
         message = _PLATEAU_ADVICE
     if out_of_patience(state, task.recipe):
         message = f"early stop: no better validation WER for {task.recipe.patience_epochs} epochs"
-    hooks.log.epoch(epoch_metrics(state, scored, message))
-
-
-def fit_to_budget(task: Task, state: State) -> str:
-    """Plans as many epochs as the measured pace leaves time for, at most the recipe's."""
-    if not task.budget_s:
-        return ""
-    epoch_s = state.at.trained_s / state.at.epoch
-    left = int(max(0.0, task.budget_s - state.at.trained_s) / epoch_s)
-    planned = min(task.recipe.epochs, state.at.epoch + left)
-    if planned == state.at.epochs:
-        return ""
-    state.at.epochs = planned
-    return f"{planned} epochs fit into {task.budget_s / 60:.1f} minutes at {epoch_s:.1f} s an epoch"
+    hooks.log.epoch(epoch_metrics(task, state, scored, message))
 
 
 def out_of_patience(state: State, recipe: Recipe) -> bool:
@@ -231,27 +240,33 @@ def out_of_patience(state: State, recipe: Recipe) -> bool:
 
 
 def step_metrics(
-    state: State, steps: int, loss: float, gradient_norm: float, audio_s_per_s: float
+    task: Task, state: State, steps_in_epoch: int, loss: float, gradient_norm: float, audio_s_per_s: float
 ) -> Metrics:
-    """The line of one step; its ETA supposes that the pace so far holds."""
-    done, planned = state.at.epoch * steps + state.at.step_in_epoch, steps * state.at.epochs
+    """The line of one step."""
+    epochs = planned_epochs(task, state, steps_in_epoch)
     return Metrics(
         step=state.at.step,
         epoch=state.at.epoch,
-        epochs=state.at.epochs,
-        steps_total=planned,
+        epochs=epochs,
+        steps_total=max(state.at.step, steps_in_epoch * epochs),
         loss=loss,
         learning_rate=float(state.optimizer.param_groups[0]["lr"]),
         gradient_norm=gradient_norm,
         audio_s_per_s=audio_s_per_s,
-        eta_s=state.at.trained_s / max(done, 1) * (planned - done),
+        eta_s=eta_s(task, state, steps_in_epoch),
     )
 
 
-def epoch_metrics(state: State, scored: Score, message: str) -> Metrics:
+def eta_s(task: Task, state: State, steps_in_epoch: int = 1) -> float:
+    """Seconds to the end, if the pace so far holds."""
+    done = share_done(task, state, steps_in_epoch)
+    return state.at.trained_s * (1 - done) / max(done, 1e-9)
+
+
+def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metrics:
     """The line of an epoch: validation errors and one example, a different one each time."""
-    line = Metrics(step=state.at.step, epoch=state.at.epoch, epochs=state.at.epochs, message=message)
-    line.eta_s = state.at.trained_s / state.at.epoch * (state.at.epochs - state.at.epoch)
+    line = Metrics(step=state.at.step, epoch=state.at.epoch, epochs=planned_epochs(task, state))
+    line.eta_s, line.message = eta_s(task, state), message
     if scored.utterances:
         shown = scored.utterances[state.at.epoch % len(scored.utterances)]
         line.val_wer, line.val_cer = scored.wer, scored.cer

@@ -7,7 +7,17 @@ from services.trainer.decode import Score
 from services.trainer.metrics import Metrics, MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
 from services.trainer.runs import refuse_lossy
-from services.trainer.train import Counters, State, Task, fit_to_budget, learning_rate, out_of_patience
+from services.trainer.train import (
+    Counters,
+    State,
+    Task,
+    eta_s,
+    learning_rate,
+    out_of_patience,
+    out_of_time,
+    planned_epochs,
+    share_done,
+)
 from voxloom.errors import BadInput, NotReady
 
 
@@ -19,41 +29,46 @@ def task_with(budget_s: float) -> Task:
     return Task(RECIPES["tiny"], 1, budget_s, None, None, None)  # type: ignore[arg-type]
 
 
-def test_a_budget_plans_as_many_epochs_as_fit():
-    state = state_at(epochs=100, epoch=4, trained_s=40.0)
-    message = fit_to_budget(task_with(200.0), state)
-    assert state.at.epochs == 20
-    assert "20 epochs fit into 3.3 minutes" in message
-    assert fit_to_budget(task_with(200.0), state) == ""
+def test_a_budget_ends_the_run_by_the_clock_on_any_machine():
+    task = task_with(200.0)
+    slow, fast = state_at(epoch=1, trained_s=50.0), state_at(epoch=20, trained_s=50.0)
+    assert share_done(task, slow) == share_done(task, fast) == 0.25
+    assert (planned_epochs(task, slow), planned_epochs(task, fast)) == (4, 80)
+    assert eta_s(task, slow) == eta_s(task, fast) == 150.0
+    assert not out_of_time(task, slow)
+    assert out_of_time(task, state_at(epoch=1, trained_s=200.0))
 
 
-def test_a_spent_budget_ends_the_run():
-    state = state_at(epochs=100, epoch=4, trained_s=400.0)
-    fit_to_budget(task_with(200.0), state)
-    assert state.at.epochs == 4
+def test_a_budget_never_adds_epochs_to_the_recipe():
+    recipe = RECIPES["tiny"]
+    state = state_at(epoch=recipe.epochs, trained_s=1.0)
+    assert share_done(task_with(200.0), state) == 1.0
+    assert planned_epochs(task_with(200.0), state) == recipe.epochs
 
 
 def test_without_budget_the_recipe_decides():
-    state = state_at(epochs=100, epoch=4, trained_s=4e9)
-    assert fit_to_budget(task_with(0.0), state) == ""
-    assert state.at.epochs == 100
+    state = state_at(epoch=25, trained_s=4e9)
+    assert share_done(task_with(0.0), state) == 0.25
+    assert not out_of_time(task_with(0.0), state)
 
 
-def test_learning_rate_warms_up_and_falls():
-    recipe = RECIPES["tiny"]
-    rates = [
-        learning_rate(recipe, state_at(epochs=50, epoch=epoch, step=epoch * 50), 50) for epoch in range(51)
-    ]
-    assert max(rates) <= recipe.learning_rate
+@pytest.mark.parametrize("budget_s", [0.0, 1000.0])
+def test_learning_rate_warms_up_and_falls(budget_s):
+    task = task_with(budget_s)
+    epochs = task.recipe.epochs
+    states = [state_at(epoch=n, step=n * 50, trained_s=n * 1000 / epochs) for n in range(epochs + 1)]
+    rates = [learning_rate(task, state, 50) for state in states]
+    assert max(rates) <= task.recipe.learning_rate
     assert rates[0] < rates[3] < rates[6]
-    assert rates[50] == pytest.approx(0.01 * recipe.learning_rate)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01 * task.recipe.learning_rate)
 
 
 def test_patience_ends_a_run_without_gain():
     recipe = RECIPES["tiny"]
-    assert not out_of_patience(state_at(epochs=100, epoch=40, best_epoch=-1), recipe)
-    assert not out_of_patience(state_at(epochs=100, epoch=20, best_epoch=10), recipe)
-    assert out_of_patience(state_at(epochs=100, epoch=40, best_epoch=10), recipe)
+    assert not out_of_patience(state_at(epoch=40, best_epoch=-1), recipe)
+    assert not out_of_patience(state_at(epoch=20, best_epoch=10), recipe)
+    assert out_of_patience(state_at(epoch=40, best_epoch=10), recipe)
 
 
 def test_silence_is_recognised_as_the_plateau():

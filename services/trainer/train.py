@@ -106,7 +106,7 @@ def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object
 
 def train(task: Task, state: State, hooks: Hooks) -> State:
     """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
-    while share_done(task, state) < 1 and not out_of_patience(state, task.recipe):
+    while not has_ended(task, state):
         train_epoch(task, state, hooks)
         scored = score(state.average, task.val, task.tokenizer)
         state.at.trained_s += hooks.lap()
@@ -182,13 +182,19 @@ def learning_rate(task: Task, state: State, steps_in_epoch: int) -> float:
 
 
 def share_done(task: Task, state: State, steps_in_epoch: int = 1) -> float:
-    """How much of the run lies behind it, 0 to 1: of its epochs, or of its wall-clock budget where that is more.
+    """How much of the run is done, 0 to 1: of its epochs, or of its wall-clock budget if that is more.
 
     Following the clock, a run under a budget is annealed in time on a fast machine and on a slow one.
     """
     of_epochs = (state.at.epoch + state.at.step_in_epoch / steps_in_epoch) / task.recipe.epochs
     of_budget = state.at.trained_s / task.budget_s if task.budget_s else 0.0
     return min(max(of_epochs, of_budget), 1.0)
+
+
+def has_ended(task: Task, state: State) -> bool:
+    """Asked between epochs, and by a run that resumes within one."""
+    all_epochs = state.at.epoch >= task.recipe.epochs
+    return all_epochs or out_of_time(task, state) or out_of_patience(state, task.recipe)
 
 
 def out_of_time(task: Task, state: State) -> bool:
@@ -198,9 +204,8 @@ def out_of_time(task: Task, state: State) -> bool:
 def planned_epochs(task: Task, state: State, steps_in_epoch: int = 1) -> int:
     """How many epochs the run will have at its present pace."""
     epochs_done = state.at.epoch + state.at.step_in_epoch / steps_in_epoch
-    return max(
-        math.ceil(epochs_done), round(epochs_done / max(share_done(task, state, steps_in_epoch), 1e-9))
-    )
+    done = max(share_done(task, state, steps_in_epoch), 1e-9)
+    return max(math.ceil(epochs_done), round(epochs_done / done))
 
 
 @torch.no_grad()

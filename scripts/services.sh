@@ -26,7 +26,8 @@ secret() {
 }
 
 # A recorded process counts as alive only if it started when it was recorded: pids are used again.
-started_at() { [ -r "/proc/$1/stat" ] && sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# One that is dead but not yet buried (Z) counts as gone.
+started_at() { sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20 || true; }
 record() { echo "$2 $(started_at "$2")" >"$dir/$1.pid"; }
 alive() {
   local pid at

@@ -24,11 +24,11 @@ _CHECKPOINT_GRACE_S = 30.0
 _log = logging.getLogger(__name__)
 
 _FOR_SPEED = {
-    # glibc hands large blocks back to the kernel after each use, and a step then spends its time on page faults.
+    # glibc hands large blocks back to the kernel after each use; a step then spends its time on page faults.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    # Threads that wait for one another spin for some 15 ms; where anything else runs on the machine, they burn
-    # the time that the other one lacks, and training is many times slower. This is half a millisecond.
+    # Threads that wait for one another spin for some 15 ms; where anything else runs on the machine, they
+    # burn the time that the other one lacks, and training is many times slower. This is half a millisecond.
     "GOMP_SPINCOUNT": "10000",
 }
 

@@ -23,6 +23,7 @@ from services.trainer.data import Draw, Features, load_split, training_data
 from services.trainer.export import export
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.recipes import Recipe, recipe_from_dict
+from services.trainer.replicas import MOST
 from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
@@ -48,7 +49,7 @@ def run_job(run_id: str) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every package that is not installed
-    torch.set_num_threads(config.train_threads or cpu_count())
+    torch.set_num_threads(1)  # the batch is split over threads, not each operation
     try:
         with logs.bind(run=run_id), tempfile.TemporaryDirectory(prefix="voxloom-train-") as folder:
             _say(result=_Run(config, run_id, Path(folder), stop).execute())
@@ -125,6 +126,7 @@ class _Run:
             val=Features(val_clips, self.recipe),
             tokenizer=tokenizer,
             device=device,
+            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or cpu_count()),
         )
 
     def _train(self, task: Task, state: State) -> State:

@@ -170,12 +170,15 @@ class ChannelDropout(nn.Module):
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
+        self.random: torch.Generator | None = None  # the default one
 
     def forward(self, x_BSD: Tensor) -> Tensor:
         if not self.training or not self.probability:
             return x_BSD
         keep = 1 - self.probability
-        mask_B1D = x_BSD.new_empty(x_BSD.shape[0], 1, x_BSD.shape[2]).bernoulli_(keep) / keep
+        mask_B1D = (
+            x_BSD.new_empty(x_BSD.shape[0], 1, x_BSD.shape[2]).bernoulli_(keep, generator=self.random) / keep
+        )
         return x_BSD * mask_B1D
 
 

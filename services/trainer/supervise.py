@@ -23,13 +23,10 @@ from voxloom.storage import ObjectStore, read_model
 _CHECKPOINT_GRACE_S = 30.0
 _log = logging.getLogger(__name__)
 
-_FOR_SPEED = {
+_ALLOCATOR = {
     # glibc hands large blocks back to the kernel after each use; a step then spends its time on page faults.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    # Threads that wait for one another spin for some 15 ms; where anything else runs on the machine, they
-    # burn the time that the other one lacks, and training is many times slower. This is half a millisecond.
-    "GOMP_SPINCOUNT": "10000",
 }
 
 
@@ -65,7 +62,7 @@ class TrainJob:
 def environment(config: TrainerConfig) -> dict[str, str]:
     """The child's environment: this one, with what the service was configured to use."""
     return {
-        **_FOR_SPEED,
+        **_ALLOCATOR,
         **os.environ,
         "VOXLOOM_STORE": config.store,
         "VOXLOOM_S3_ACCESS_KEY": config.s3_access_key.get_secret_value(),

@@ -7,7 +7,7 @@ and resumed from its checkpoint goes on exactly as if nothing had happened.
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from services.trainer.decode import Score, score
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.model import Recogniser
 from services.trainer.recipes import Recipe
+from services.trainer.replicas import MOST, Replicas
 from voxloom.errors import VoxloomError
 from voxloom.tokenizer import CharTokenizer
 
@@ -64,6 +65,7 @@ class Task:
     val: Features
     tokenizer: CharTokenizer
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    threads: int = 1  # parts that a batch is split into, each on a processor of its own
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object
 
 def train(task: Task, state: State, hooks: Hooks) -> State:
     """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
+    replicas = Replicas(state.model, task.threads)
     while not has_ended(task, state):
-        train_epoch(task, state, hooks)
+        train_epoch(task, state, replicas, hooks)
         scored = score(state.average, task.val, task.tokenizer)
         state.at.trained_s += hooks.lap()
         end_epoch(task, state, scored, hooks)
@@ -115,14 +118,13 @@ def train(task: Task, state: State, hooks: Hooks) -> State:
     return state
 
 
-def train_epoch(task: Task, state: State, hooks: Hooks) -> None:
+def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> None:
     """The epoch's remaining steps, with a checkpoint now and then."""
     batches = task.train.batches(state.at.epoch)
-    state.model.train()
     saved_at_s = state.at.trained_s
     while state.at.step_in_epoch < len(batches) and not out_of_time(task, state):
         batch = task.train.load(batches[state.at.step_in_epoch], state.at.step)
-        loss, gradient_norm = train_step(task, state, batch, len(batches))
+        loss, gradient_norm = train_step(task, state, replicas, batch, len(batches))
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
@@ -137,22 +139,23 @@ def train_epoch(task: Task, state: State, hooks: Hooks) -> None:
             saved_at_s = state.at.trained_s
 
 
-def train_step(task: Task, state: State, batch: Batch, steps_in_epoch: int) -> tuple[float, float]:
-    """Forward, backward, update; returns loss per token and gradient norm."""
-    recipe = task.recipe
-    torch.manual_seed(task.seed * 1_000_003 + state.at.step)
-    log_mel_BTF = batch.log_mel_BTF
-    if state.at.step >= recipe.mask_after_steps:
-        log_mel_BTF = mask(log_mel_BTF, recipe)
+def train_step(task: Task, state: State, replicas: Replicas, batch: Batch, steps: int) -> tuple[float, float]:
+    """Forward, backward, update; returns loss per token and gradient norm. `steps`: of an epoch."""
+    recipe, seed = task.recipe, task.seed * 1_000_003 + state.at.step * MOST
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(task, state, steps_in_epoch)
-    loss = ctc_losses(state.model, log_mel_BTF.to(task.device), batch, recipe.intermediate_weight)
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+        group["lr"] = learning_rate(task, state, steps)
+    torch.manual_seed(seed)
+    if state.at.step >= recipe.mask_after_steps:
+        batch = replace(batch, log_mel_BTF=mask(batch.log_mel_BTF, recipe))
+
+    def loss_of(model: Recogniser, part: Batch) -> Tensor:
+        return ctc_losses(model, part.log_mel_BTF.to(task.device), part, recipe.intermediate_weight)
+
+    loss = replicas.backward(batch, loss_of, seed)
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
     state.optimizer.step()
     update_average(state, recipe.ema_decay)
-    return loss.item(), norm.item()
+    return loss, norm.item()
 
 
 def ctc_losses(model: Recogniser, log_mel_BTF: Tensor, batch: Batch, intermediate_weight: float) -> Tensor:

@@ -37,7 +37,8 @@ class Bench:
         )
         tokenizer = CharTokenizer.from_alphabet(dataset.alphabet)
         data, _ = training_data(train_clips, tokenizer, recipe, seed=5)
-        self.task = Task(recipe, 5, budget_s, data, Features(val_clips, recipe), tokenizer)
+        val = Features(val_clips, recipe)
+        self.task = Task(recipe, 5, budget_s, data, val, tokenizer, threads=2)
         self.checkpoints = Checkpoints(self.store, "r-test")
         self.losses: list[float] = []
 

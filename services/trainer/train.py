@@ -6,7 +6,9 @@ and resumed from its checkpoint goes on exactly as if nothing had happened.
 
 import copy
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,7 +17,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from services.trainer.augment import mask
-from services.trainer.data import Batch, Features, TrainingData, feature_statistics
+from services.trainer.data import Batch, Draw, Features, TrainingData, feature_statistics
 from services.trainer.decode import Score, score
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.model import Recogniser
@@ -120,23 +122,36 @@ def train(task: Task, state: State, hooks: Hooks) -> State:
 
 def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> None:
     """The epoch's remaining steps, with a checkpoint now and then."""
-    batches = task.train.batches(state.at.epoch)
+    plan = task.train.batches(state.at.epoch)
     saved_at_s = state.at.trained_s
-    while state.at.step_in_epoch < len(batches) and not out_of_time(task, state):
-        batch = task.train.load(batches[state.at.step_in_epoch], state.at.step)
-        loss, gradient_norm = train_step(task, state, replicas, batch, len(batches))
+    for batch in loaded_ahead(task.train, plan, state):
+        loss, gradient_norm = train_step(task, state, replicas, batch, len(plan))
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
-        hooks.log.step(step_metrics(task, state, len(batches), loss, gradient_norm, batch.audio_s / seconds))
+        hooks.log.step(step_metrics(task, state, len(plan), loss, gradient_norm, batch.audio_s / seconds))
         if hooks.should_stop():
             hooks.save(state)
             raise Interrupted(
                 f"training stopped at step {state.at.step}; it goes on from there at the next start"
             )
+        if out_of_time(task, state):
+            break
         if state.at.trained_s - saved_at_s >= hooks.checkpoint_every_s:
             hooks.save(state)
             saved_at_s = state.at.trained_s
+
+
+def loaded_ahead(data: TrainingData, plan: list[list[Draw]], state: State) -> Iterator[Batch]:
+    """The epoch's remaining batches; while one is trained on, the next one's features are computed."""
+    rest = list(enumerate(plan[state.at.step_in_epoch :], start=state.at.step))
+    with ThreadPoolExecutor(1) as loader:
+        coming = deque(loader.submit(data.load, draws, step) for step, draws in rest[:1])
+        for step, draws in rest[1:]:
+            coming.append(loader.submit(data.load, draws, step))
+            yield coming.popleft().result()
+        for last in coming:
+            yield last.result()
 
 
 def train_step(task: Task, state: State, replicas: Replicas, batch: Batch, steps: int) -> tuple[float, float]:

@@ -13,7 +13,6 @@ from typing import IO, Any, BinaryIO, Self
 from services.ingest.refusals import Reason, Refusal, printable
 from voxloom.errors import BadInput
 
-_BLOCK = tarfile.BLOCKSIZE
 _BUFFER = 128 * 1024
 _HEADER_ALLOWANCE = 256 * 1024 + 2 * _BUFFER  # of one member, with what tarfile reads ahead
 _MAX_LINE = 64 * 1024
@@ -98,15 +97,18 @@ class _Metered:
 
 @contextmanager
 def _opened(source: _Metered) -> Iterator[tarfile.TarFile]:
-    class Block(tarfile.TarInfo):
+    class Member(tarfile.TarInfo):
         @classmethod
-        def frombuf(cls, buf: Any, encoding: Any, errors: str) -> Self:
+        def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
             """Notes the mark that ends every whole archive: tarfile does not tell it from damage."""
-            source.at_end_mark = len(buf) == _BLOCK and not any(buf)
-            return super().frombuf(buf, encoding, errors)
+            try:
+                return super().fromtarfile(archive)
+            except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                source.at_end_mark = True
+                raise
 
     with _readable():
-        tar = tarfile.open(fileobj=source, mode="r|", tarinfo=Block, bufsize=_BUFFER)  # type: ignore[call-overload]  # noqa: SIM115
+        tar = tarfile.open(fileobj=source, mode="r|", tarinfo=Member, bufsize=_BUFFER)  # type: ignore[call-overload]  # noqa: SIM115
     with tar:
         yield tar
 

@@ -7,7 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -17,7 +17,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from services.trainer.augment import add_noise, change_speed
+from services.trainer.augment import add_noise, change_speed, mask
 from services.trainer.recipes import Recipe
 from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput
@@ -188,6 +188,7 @@ class TrainingData:
 
     features: Features
     targets: list[list[int]]
+    frames_needed: list[int]  # by CTC, for each target
     recipe: Recipe
     seed: int
 
@@ -202,18 +203,20 @@ class TrainingData:
         groups = list(group_by_length([draws[i] for i in order], length_s[order], self.recipe.batch_s))
         return [groups[i] for i in random.permutation(len(groups))]
 
-    def load(self, draws: list[Draw], step: int) -> Batch:
-        """The batch of one step; its noise depends on seed and step alone."""
+    def load(self, draws: list[Draw], step: int, masked: bool) -> Batch:
+        """The batch of one step; its noise and its masks depend on seed and step alone."""
         random = np.random.default_rng([self.seed, _NOISE_STREAM, step])
-        return collate(
-            [self.features.noisy(draw, random) for draw in draws],
-            [self.targets[draw.index] for draw in draws],
-        )
+        features = [self.features.noisy(draw, random) for draw in draws]
+        batch = collate(features, [self.targets[draw.index] for draw in draws])
+        if not masked:
+            return batch
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        return replace(batch, log_mel_BTF=mask(batch.log_mel_BTF, self.recipe))
 
     def _feasible(self, index: int, speed: float) -> float:
         """Faster speech has fewer frames; where they would not hold the text, the natural speed is kept."""
         frames = encoder_frames(self.features.clips.clips[index].num_samples / speed)
-        return speed if frames >= ctc_frames_needed(self.targets[index]) else 1.0
+        return speed if frames >= self.frames_needed[index] else 1.0
 
 
 def group_by_length(
@@ -243,7 +246,8 @@ def training_data(
         )
     targets = [tokenizer.encode(clip.row.text) for clip in kept]
     features = Features(Clips(kept, clips.samples), recipe)
-    return TrainingData(features, targets, recipe, seed), len(clips.clips) - len(kept)
+    needed = [ctc_frames_needed(ids) for ids in targets]
+    return TrainingData(features, targets, needed, recipe, seed), len(clips.clips) - len(kept)
 
 
 def _learnable(clip: Clip, tokenizer: CharTokenizer, recipe: Recipe) -> bool:

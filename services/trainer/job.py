@@ -48,7 +48,8 @@ def run_job(run_id: str) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every package that is not installed
+    for chatty in ("torch.onnx", "onnx_ir", "onnxscript"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)  # each rewritten node, each package not installed
     torch.set_num_threads(1)  # the batch is split over threads, not each operation
     try:
         with logs.bind(run=run_id), tempfile.TemporaryDirectory(prefix="voxloom-train-") as folder:

@@ -36,7 +36,9 @@ class Recipe:
     intermediate_weight: float = 0.3  # share of the intermediate CTC loss
     ema_decay: float = 0.998
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
-    mask_after_steps: int = 700  # SpecAugment from the first step keeps small data on the blank plateau
+    # SpecAugment begins once validation CER is this low: from the first step on it keeps small data on CTC's
+    # blank plateau, and how long that lasts depends on the data.
+    mask_below_cer: float = 0.35
     frequency_masks: int = 2
     frequency_mask_bins: int = 20
     time_masks: int = 4
@@ -67,10 +69,10 @@ RECIPES = {
             model=ModelConfig(width=32, blocks=2, heads=2, intermediate_block=1, front_channels=8),
             epochs=2,
             noise_probability=0.0,
-            mask_after_steps=10,
+            mask_below_cer=9.0,
             warmup_steps=10,
         ),
-        Recipe(name="tiny", model=ModelConfig(width=96, blocks=6)),
+        Recipe(name="tiny", model=ModelConfig(width=96, blocks=5, front_channels=24)),
         Recipe(
             name="small",
             model=ModelConfig(width=192, blocks=10, heads=4, intermediate_block=5, front_channels=64),
@@ -78,7 +80,6 @@ RECIPES = {
             batch_s=150.0,
             learning_rate=1.5e-3,
             warmup_steps=1000,
-            mask_after_steps=1500,
             ema_decay=0.999,
         ),
         Recipe(
@@ -88,7 +89,6 @@ RECIPES = {
             batch_s=300.0,
             learning_rate=1e-3,
             warmup_steps=3000,
-            mask_after_steps=4000,
             ema_decay=0.9995,
         ),
     )

@@ -7,6 +7,7 @@ does by itself, spends the time on waiting; splitting the batch, as data paralle
 import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -28,16 +29,18 @@ class Replicas:
 
     def __init__(self, model: Recogniser, count: int) -> None:
         self._models = [model, *(_sharing_weights(model) for _ in range(count - 1))]
+        self._parameters = [list(each.parameters()) for each in self._models]
+        self._buffers = [[b for b in each.buffers() if b.is_floating_point()] for each in self._models]
         device = next(model.parameters()).device
         self._randoms = [torch.Generator(device) for _ in self._models]
         for each, random in zip(self._models, self._randoms, strict=True):
-            _use(random, each)
+            _use(random, each.train())
         self._threads = ThreadPoolExecutor(count) if count > 1 else None
 
     def backward(self, batch: Batch, loss: Loss, seed: int) -> float:
         """Leaves the batch's mean gradient in the model, and returns its mean loss over utterances."""
-        for model in self._models:
-            model.train().zero_grad(set_to_none=True)
+        for parameter in chain.from_iterable(self._parameters):
+            parameter.grad = None
         parts = split(batch, len(self._models))
         jobs = [
             (self._models[index], part, len(part.lengths_B) / len(batch.lengths_B), seed + index)
@@ -58,17 +61,16 @@ class Replicas:
 
     def _gather(self, used: int) -> None:
         """Adds the gradients and averages the batch norms' statistics, in the model and in every copy."""
-        first, *others = self._models[:used]
+        first, *others = ([p.grad for p in each if p.grad is not None] for each in self._parameters[:used])
         for other in others:
-            for parameter, twin in zip(first.parameters(), other.parameters(), strict=True):
-                if parameter.grad is not None and twin.grad is not None:
-                    parameter.grad += twin.grad
+            torch._foreach_add_(first, other)
+        mean, *twins = self._buffers
         with torch.no_grad():
-            for buffers in zip(*(model.buffers() for model in self._models), strict=True):
-                if buffers[0].is_floating_point():
-                    buffers[0].copy_(torch.stack(buffers[:used]).mean(0))
-                for twin in buffers[1:]:
-                    twin.copy_(buffers[0])
+            for other in twins[: used - 1]:
+                torch._foreach_add_(mean, other)
+            torch._foreach_div_(mean, used)
+            for twin in twins:
+                torch._foreach_copy_(twin, mean)
 
 
 def split(batch: Batch, count: int) -> list[Batch]:

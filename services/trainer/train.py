@@ -9,14 +9,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor
 
-from services.trainer.augment import mask
 from services.trainer.data import Batch, Draw, Features, TrainingData, feature_statistics
 from services.trainer.decode import Score, score
 from services.trainer.metrics import Metrics, MetricsLog
@@ -124,7 +123,9 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
     """The epoch's remaining steps, with a checkpoint now and then."""
     plan = task.train.batches(state.at.epoch)
     saved_at_s = state.at.trained_s
-    for batch in loaded_ahead(task.train, plan, state):
+    for batch in loaded_ahead(
+        task.train, plan, state, masked=state.at.best_cer <= task.recipe.mask_below_cer
+    ):
         loss, gradient_norm = train_step(task, state, replicas, batch, len(plan))
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
@@ -142,13 +143,13 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
             saved_at_s = state.at.trained_s
 
 
-def loaded_ahead(data: TrainingData, plan: list[list[Draw]], state: State) -> Iterator[Batch]:
+def loaded_ahead(data: TrainingData, plan: list[list[Draw]], state: State, masked: bool) -> Iterator[Batch]:
     """The epoch's remaining batches; while one is trained on, the next one's features are computed."""
     rest = list(enumerate(plan[state.at.step_in_epoch :], start=state.at.step))
     with ThreadPoolExecutor(1) as loader:
-        coming = deque(loader.submit(data.load, draws, step) for step, draws in rest[:1])
+        coming = deque(loader.submit(data.load, draws, step, masked) for step, draws in rest[:1])
         for step, draws in rest[1:]:
-            coming.append(loader.submit(data.load, draws, step))
+            coming.append(loader.submit(data.load, draws, step, masked))
             yield coming.popleft().result()
         for last in coming:
             yield last.result()
@@ -159,9 +160,6 @@ def train_step(task: Task, state: State, replicas: Replicas, batch: Batch, steps
     recipe, seed = task.recipe, task.seed * 1_000_003 + state.at.step * MOST
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(task, state, steps)
-    torch.manual_seed(seed)
-    if state.at.step >= recipe.mask_after_steps:
-        batch = replace(batch, log_mel_BTF=mask(batch.log_mel_BTF, recipe))
 
     def loss_of(model: Recogniser, part: Batch) -> Tensor:
         return ctc_losses(model, part.log_mel_BTF.to(task.device), part, recipe.intermediate_weight)
@@ -230,13 +228,9 @@ def planned_epochs(task: Task, state: State, steps_in_epoch: int = 1) -> int:
 def update_average(state: State, decay: float) -> None:
     """Moves the average towards the model: parameters, and the batch norms' statistics with them."""
     decay = min(decay, (1 + state.at.step) / (10 + state.at.step))
-    for averaged, current in zip(
-        state.average.state_dict().values(), state.model.state_dict().values(), strict=True
-    ):
-        if averaged.dtype.is_floating_point:
-            averaged.lerp_(current, 1 - decay)
-        else:
-            averaged.copy_(current)
+    averaged, current = ([*each.parameters(), *each.buffers()] for each in (state.average, state.model))
+    floating = [index for index, tensor in enumerate(current) if tensor.is_floating_point()]
+    torch._foreach_lerp_([averaged[i] for i in floating], [current[i] for i in floating], 1 - decay)
 
 
 def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:

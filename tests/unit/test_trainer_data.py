@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from trainer_maker import make_dataset, utterance
 
 from services.trainer.data import (
@@ -102,9 +103,22 @@ def test_a_batch_depends_on_seed_and_step_alone():
     noisy = replace(RECIPE, noise_probability=1.0)
     first, second = (training_data(clips_of([1.0, 1.2]), TOKENIZER, noisy, 3)[0] for _ in range(2))
     draws = [Draw(0, 1.0), Draw(1, 0.9)]
-    first.load(draws, 1)  # one has a past, the other has none
-    assert (first.load(draws, 7).log_mel_BTF == second.load(draws, 7).log_mel_BTF).all()
-    assert not (first.load(draws, 7).log_mel_BTF == first.load(draws, 8).log_mel_BTF).all()
+    first.load(draws, 1, masked=True)  # one has a past, the other has none
+    for masked in (False, True):
+        one, same, other = (
+            data.load(draws, step, masked).log_mel_BTF for data, step in ((first, 7), (second, 7), (first, 8))
+        )
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+
+
+def test_masks_cover_bands_and_stretches_only():
+    data, _ = training_data(clips_of([3.0]), TOKENIZER, RECIPE, 3)
+    plain, masked = (data.load([Draw(0, 1.0)], 5, each).log_mel_BTF for each in (False, True))
+    changed = plain != masked
+    whole = changed[0].all(dim=0)[None, :] | changed[0].all(dim=1)[:, None]
+    assert 0 < changed.float().mean() < 0.9
+    assert (whole | ~changed[0]).float().mean() > 0.99
 
 
 def test_what_ctc_cannot_learn_is_counted():

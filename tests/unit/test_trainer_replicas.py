@@ -43,10 +43,9 @@ def test_parts_hold_every_utterance_once_without_needless_padding(batch, count):
 
 
 def test_gradients_are_the_weighted_sum_of_the_parts(model, batch):
-    twin = copy.deepcopy(model)
+    twin = copy.deepcopy(model).train()
     loss = Replicas(model, 2).backward(batch, loss_of, seed=9)
     expected = 0.0
-    twin.train()
     for index, part in enumerate(split(batch, 2)):
         alone = Replicas(copy.deepcopy(twin), 1)
         share = len(part.lengths_B) / 5

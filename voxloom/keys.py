@@ -8,6 +8,7 @@ from voxloom.errors import BadInput
 
 PRODUCTION = "models/production.json"
 RAW = "raw/"
+IMPORT_REPORTS = "imports/"
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -15,7 +16,7 @@ _MAX_KEY_LENGTH = 900  # S3 allows 1,024 bytes
 
 
 def check_key(key: str) -> str:
-    """Returns the key, or raises BadInput: segments of letters, digits, `._-`, none empty, none led by a dot."""
+    """Returns the key; BadInput unless its segments are of letters, digits, `._-` and led by no dot."""
     if len(key) > _MAX_KEY_LENGTH or not all(_SEGMENT.fullmatch(part) for part in key.split("/")):
         raise BadInput(
             f"object key {key[:200]!r} is not allowed; expected segments of letters, digits, '.', '_', '-'"
@@ -55,6 +56,11 @@ def raw_audio(source: str, speaker: str, utterance: str) -> str:
 def upload(job: str) -> str:
     """uploads/<job>.tar: a corpus as it was sent, until its import is done."""
     return check_key(f"uploads/{job}.tar")
+
+
+def import_report(job: str) -> str:
+    """imports/<job>.jsonl: every refusal of one import, in the order of the archive."""
+    return check_key(f"{IMPORT_REPORTS}{job}.jsonl")
 
 
 def manifest(dataset: str, split: str) -> str:

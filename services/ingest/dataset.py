@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.ingest import importer, shards
 from services.ingest.config import IngestConfig
-from services.ingest.refusals import read_report, report_key
+from services.ingest.refusals import read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
@@ -108,7 +108,7 @@ class DatasetBuilder:
         heard = set()
         for job in reversed(self._jobs.list(importer.KIND)):
             corpus, finished = job.spec.get("corpus"), job.state in (JobState.DONE, JobState.FAILED)
-            if finished and corpus not in heard and self._exists(report_key(job.id)):
+            if finished and corpus not in heard and self._exists(keys.import_report(job.id)):
                 heard.add(corpus)
                 yield from read_report(self._store, job.id)
 

@@ -9,12 +9,13 @@ from services.ingest.archive import ArchiveLimits, walk
 from services.ingest.clips import Stored, store_clip, utterance_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Clip, ImportSpec, Index, Members, read_clips, read_index
-from services.ingest.refusals import Refusal, Tally, report_key, write_report
+from services.ingest.refusals import Refusal, Tally, write_report
 from services.ingest.threads import ordered_map
 from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput
 from voxloom.events import announce
 from voxloom.jobs import JobRecord, Lease
+from voxloom.keys import import_report
 from voxloom.storage import ObjectStore
 from voxloom.v1.events_pb2 import CorpusImported
 
@@ -69,7 +70,7 @@ class Importer:
                 f"allowed {spec.max_refused_fraction:.1%}): {tally.summary()[:1200]}. "
                 f"The {tally.accepted} good ones are stored and stay; mend the corpus and import it again "
                 "(nothing is stored twice), or allow a larger share. "
-                f"All refusals: {report_key(job.id)}"
+                f"All refusals: {import_report(job.id)}"
             )
 
     def _announce(self, spec: ImportSpec, job: JobRecord, tally: Tally) -> None:

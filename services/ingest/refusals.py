@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from voxloom.keys import check_key
+from voxloom.keys import IMPORT_REPORTS, import_report
 from voxloom.storage import ObjectStore, list_all
 
 MAX_EXAMPLES = 20
-REPORTS = "imports/"
 
 
 class Reason(StrEnum):
@@ -91,28 +90,23 @@ class Tally:
         return ", ".join(f"{number} {reason} ({first[reason]})" for reason, number in counts)
 
 
-def report_key(job: str) -> str:
-    """imports/<job>.jsonl: every refusal of one import, in the order of the archive."""
-    return check_key(f"{REPORTS}{job}.jsonl")
-
-
 def write_report(store: ObjectStore, job: str, corpus: str, refusals: Iterable[tuple[str, Refusal]]) -> None:
     """One line a refusal, given as (utterance id, refusal). Doing it again writes the same bytes."""
     lines = (
         json.dumps({"utterance": utterance, "corpus": corpus, **vars(refusal)}, ensure_ascii=False) + "\n"
         for utterance, refusal in refusals
     )
-    store.put_stream(report_key(job), (line.encode() for line in lines))
+    store.put_stream(import_report(job), (line.encode() for line in lines))
 
 
 def read_report(store: ObjectStore, job: str) -> Iterator[dict[str, str]]:
     """The lines of one report."""
-    with store.open(report_key(job)) as file:
+    with store.open(import_report(job)) as file:
         for line in file:
             yield json.loads(line)
 
 
 def read_reports(store: ObjectStore) -> Iterator[dict[str, str]]:
     """The lines of all reports, import by import."""
-    for info in list_all(store, REPORTS):
-        yield from read_report(store, info.key.removeprefix(REPORTS).removesuffix(".jsonl"))
+    for info in list_all(store, IMPORT_REPORTS):
+        yield from read_report(store, info.key.removeprefix(IMPORT_REPORTS).removesuffix(".jsonl"))

@@ -28,6 +28,7 @@ from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
 
 _MAX_MEMBER_BYTES = 200 * 2**20
 _CACHE_BYTES = 2 * 2**30  # of features kept in memory; above it they are computed anew each epoch
+_FRAMES_QUANTUM = 40  # lengths are padded to multiples: each new shape costs the CPU kernels a set-up
 _NOISE_STREAM = 7  # keeps the random numbers of noise apart from those of the batch order
 
 
@@ -164,9 +165,10 @@ class Features:
 
 
 def pad(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-    """log_mel_BTF (B, T, 80) padded with zeros to the longest, lengths_B (B)."""
+    """log_mel_BTF (B, T, 80) padded with zeros to the longest, in steps of 0.4 s, and lengths_B (B)."""
     lengths_B = torch.tensor([len(log_mel_TF) for log_mel_TF in features])
-    log_mel_BTF = torch.zeros(len(features), int(lengths_B.max()), NUM_MEL)
+    frames = -(-int(lengths_B.max()) // _FRAMES_QUANTUM) * _FRAMES_QUANTUM
+    log_mel_BTF = torch.zeros(len(features), frames, NUM_MEL)
     for row, log_mel_TF in enumerate(features):
         log_mel_BTF[row, : len(log_mel_TF)] = torch.from_numpy(log_mel_TF)
     return log_mel_BTF, lengths_B

@@ -74,14 +74,14 @@ class Replicas:
 
 
 def split(batch: Batch, count: int) -> list[Batch]:
-    """Up to `count` parts of about equal work: every count-th utterance, without needless padding."""
+    """Up to `count` parts of about equal work: every count-th utterance, in the batch's own padding."""
     return [_rows(batch, slice(start, None, count)) for start in range(min(count, len(batch.lengths_B)))]
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:
     lengths_B = batch.lengths_B[rows]
     return Batch(
-        log_mel_BTF=batch.log_mel_BTF[rows, : int(lengths_B.max())],
+        log_mel_BTF=batch.log_mel_BTF[rows],
         lengths_B=lengths_B,
         targets_BU=batch.targets_BU[rows],
         target_lengths_B=batch.target_lengths_B[rows],

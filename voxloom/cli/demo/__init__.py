@@ -14,7 +14,7 @@ from voxloom.cli.output import percent, say
 from voxloom.datadir import DataDir
 
 DEMO_DATA = Path("demo-data")
-DEFAULT_MINUTES = 8.5  # of training; the whole demo then takes about 12 on two cores
+DEFAULT_MINUTES = 10.0  # of training; the whole demo then takes about 12 on two cores
 HELD_BACK = 24
 HELD_BACK_FULL = 60  # more than the retrain policy waits for
 RETRAIN_NEW = 50

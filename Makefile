@@ -31,11 +31,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
 unit: install-dev ## the unit tests: under 30 s, no network
 	$(PYTEST) tests/unit
 
-test: unit test-loop test-e2e ## all tests: unit; contract, integration, connected with real servers; end to end
+test: unit test-loop test-e2e ## all tests: unit; trainer, contract, integration, connected with real servers; end to end
 
-test-loop: install-dev ## contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
+test-loop: install-dev ## trainer (torch), contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
 	trap 'scripts/services.sh down' EXIT && scripts/services.sh up >/dev/null && eval "$$(scripts/services.sh env)" \
-	  && $(PYTEST) tests/contract tests/integration tests/connected
+	  && $(PYTEST) tests/trainer tests/contract tests/integration tests/connected
 
 test-e2e: install-dev ## the loop from recording to transcript, in embedded mode
 	$(PYTEST) tests/e2e

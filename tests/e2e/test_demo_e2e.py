@@ -51,7 +51,15 @@ def test_the_demo_walks_the_whole_loop_and_resumes(tmp_path: Path) -> None:
 def interrupt_while_it_trains(data: Path, arguments: tuple[str, ...]) -> None:
     """Ctrl-C: the services it started checkpoint the training and end, and the folder is free."""
     command = [sys.executable, "-m", "voxloom.cli", *arguments]
-    demo = subprocess.Popen(command, env={**os.environ, **SETTINGS}, stdout=subprocess.PIPE, text=True)
+    demo = subprocess.Popen(
+        command,
+        env={**os.environ, **SETTINGS},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a shell's background job ignores it
+    )
     deadline = time.monotonic() + 240
     while not list(data.glob("runs/*/metrics.jsonl")):
         assert demo.poll() is None

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from voxloom.errors import BadInput
+from voxloom.errors import BadInput, NotFound
 from voxloom.storage_folder import FolderStore
 from voxloom.storage_port import ObjectInfo, ObjectStore
 
@@ -15,6 +15,7 @@ __all__ = [
     "FolderStore",
     "ObjectInfo",
     "ObjectStore",
+    "exists",
     "list_all",
     "open_store",
     "parse_model",
@@ -32,6 +33,15 @@ def list_all(store: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
     while page := store.list_page(prefix, start_after=after, limit=_PAGE):
         yield from page
         after = page[-1].key
+
+
+def exists(store: ObjectStore, key: str) -> bool:
+    """Whether there is an object at `key` now."""
+    try:
+        store.stat(key)
+    except NotFound:
+        return False
+    return True
 
 
 def read_model(store: ObjectStore, key: str, model: type[M]) -> M:

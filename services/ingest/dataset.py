@@ -13,7 +13,7 @@ from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.events import announce
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
 from voxloom.manifest import SPLITS, DatasetRecord, SplitName, write_csv
-from voxloom.storage import ObjectStore, list_all, read_model, write_model
+from voxloom.storage import ObjectStore, exists, list_all, read_model, write_model
 from voxloom.v1.events_pb2 import DatasetReady
 
 KIND = "dataset"
@@ -80,7 +80,7 @@ class DatasetBuilder:
             lease.progress(done, total, f"writing {dataset}")
 
         for shard in cut:
-            if self._exists(shard.key):
+            if exists(self._store, shard.key):
                 done += len(shard.rows)
                 continue
             try:
@@ -108,16 +108,9 @@ class DatasetBuilder:
         heard = set()
         for job in reversed(self._jobs.list(importer.KIND)):
             corpus, finished = job.spec.get("corpus"), job.state in (JobState.DONE, JobState.FAILED)
-            if finished and corpus not in heard and self._exists(keys.import_report(job.id)):
+            if finished and corpus not in heard and exists(self._store, keys.import_report(job.id)):
                 heard.add(corpus)
                 yield from read_report(self._store, job.id)
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self._store.stat(key)
-        except NotFound:
-            return False
-        return True
 
     def _remove(self, dataset: str) -> None:
         for info in list(list_all(self._store, f"manifests/{dataset}/")):

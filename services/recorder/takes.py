@@ -17,7 +17,7 @@ from voxloom.bus import EventBus, new_event
 from voxloom.errors import Conflict, NotFound
 from voxloom.events import announce
 from voxloom.manifest import AudioLevels, RawUtterance
-from voxloom.storage import ObjectStore, read_model, write_model
+from voxloom.storage import ObjectStore, exists, read_model, write_model
 from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
 
 SOURCE = "user_recorded"
@@ -78,7 +78,7 @@ class Takes:
         """Removes a WAV that has no record; one whose record came meanwhile stays."""
         record_key = wav_key.removesuffix(".wav") + ".json"
         with self._lock(record_key):
-            if not self._exists(record_key):
+            if not exists(self._store, record_key):
                 self._store.delete(wav_key)
                 _log.info("removed %s: no record names it, its upload was cut off", wav_key)
 
@@ -101,7 +101,7 @@ class Takes:
         """The WAV first: a record without its audio must never be seen. A WAV without record is no take."""
         key = keys.raw_record(SOURCE, record.speaker, record.utterance)
         with self._lock(key):
-            if self._exists(key):
+            if exists(self._store, key):
                 return self._existing(key, record)
             self._store.put(keys.raw_audio(SOURCE, record.speaker, record.utterance), wav)
             try:
@@ -124,7 +124,7 @@ class Takes:
         record_key = keys.raw_record(SOURCE, speaker, utterance)
         audio_key = keys.raw_audio(SOURCE, speaker, utterance)
         with self._lock(record_key):
-            if not self._exists(record_key) and not self._exists(audio_key):
+            if not exists(self._store, record_key) and not exists(self._store, audio_key):
                 return False
             self._store.delete(record_key)
             try:
@@ -132,13 +132,6 @@ class Takes:
             finally:
                 body = RecordingDeleted(utterance=utterance, speaker=speaker)
                 announce(self._bus, new_event("recorder", utterance, body))
-        return True
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self._store.stat(key)
-        except NotFound:
-            return False
         return True
 
     def _lock(self, key: str) -> threading.Lock:

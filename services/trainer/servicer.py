@@ -78,12 +78,14 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         return [self._to_run(job) for job in reversed(self._jobs.list(KIND))]
 
     def _get(self, run: str) -> pb.Run:
-        record = read_run(self._store, run)
-        return self._to_run(self._jobs.get(KIND, record.run))
+        return self._watch(run)[0]
 
     def _watch(self, run: str) -> tuple[pb.Run, list[Metrics]]:
         """The state is read before the lines, so that an ended run's last lines are never missed."""
-        return self._get(run), read_metrics(self._store, run)
+        record = read_run(self._store, run)
+        job = self._jobs.get(KIND, record.run)
+        lines = read_metrics(self._store, run)
+        return to_message(record, job, lines, self._export(run)), lines
 
     def _to_run(self, job: JobRecord) -> pb.Run:
         lines = read_metrics(self._store, job.id)

@@ -13,12 +13,12 @@ from typing import Any
 
 from services.trainer.config import TrainerConfig
 from services.trainer.recipes import recipe_from_dict
-from services.trainer.runs import RunRecord, find_dataset, read_run, refuse_lossy
+from services.trainer.runs import find_dataset, read_run, refuse_lossy
 from voxloom.bundle import Export
-from voxloom.errors import BadInput, NotFound, NotReady, VoxloomError
+from voxloom.errors import BadInput, NotReady, VoxloomError
 from voxloom.jobs import JobInterrupted, JobRecord, Lease, LeaseLost
 from voxloom.keys import export_file
-from voxloom.storage import ObjectStore, read_model
+from voxloom.storage import ObjectStore, exists, read_model
 
 _CHECKPOINT_GRACE_S = 30.0
 _log = logging.getLogger(__name__)
@@ -45,18 +45,12 @@ class TrainJob:
             refuse_lossy(find_dataset(self.store, run.dataset), recipe_from_dict(run.recipe))
         except NotReady as refusal:
             raise BadInput(str(refusal)) from refusal
-        if not self._is_exported(run):  # it is when a service died between the export and its job's last word
+        key = export_file(run.run, "export.json")
+        if not exists(self.store, key):  # it is there when a service died before its job's last word
             _Child(run.run, environment(self.config)).follow(lease)
-        export = read_model(self.store, export_file(run.run, "export.json"), Export)
+        export = read_model(self.store, key, Export)
         self.announce_trained(run.run)
         return {"model": export.model, "val_wer": export.val_wer}
-
-    def _is_exported(self, run: RunRecord) -> bool:
-        try:
-            self.store.stat(export_file(run.run, "export.json"))
-        except NotFound:
-            return False
-        return True
 
 
 def environment(config: TrainerConfig) -> dict[str, str]:

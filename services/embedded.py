@@ -150,6 +150,7 @@ async def _serve(services: Sequence[Service], bus: EventBus, data: DataDir, conf
                 on_started=partial(started.add, service.name),
                 grace_s=config.drain_s,
                 reconcile_period_s=config.reconcile_period_s,
+                api_keys=config.api_keys,
             )
         )
         for service in services

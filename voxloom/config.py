@@ -3,10 +3,10 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -15,6 +15,7 @@ from voxloom.errors import BadInput
 
 PREFIX = "VOXLOOM_"
 MAX_SECRET_FILE_BYTES = 64 * 1024
+MIN_API_KEY_LENGTH = 16
 
 AnyConfig = TypeVar("AnyConfig", bound="Config")
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0 lets the system choose a free one
@@ -35,6 +36,19 @@ def _bus_url(url: str) -> str:
     if urlsplit(url).scheme not in ("memory", "amqp", "amqps"):
         raise ValueError("expected memory:// or amqp://user:password@host:port/vhost")
     return url
+
+
+def _long_enough(keys: SecretStr) -> SecretStr:
+    if short := [key for key in keys.get_secret_value().split() if len(key) < MIN_API_KEY_LENGTH]:
+        raise ValueError(
+            f"a key has fewer than {MIN_API_KEY_LENGTH} characters ({len(short)} of them); "
+            "make one with: openssl rand -hex 32"
+        )
+    return keys
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "[::1]") or host.startswith("127.")
 
 
 def _bracketed(host: str) -> str:
@@ -64,11 +78,27 @@ class Config(BaseSettings):
     grpc_host: Annotated[str, AfterValidator(_bracketed)] = Field(
         default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_\[\]-]+$", max_length=255
     )
+    # One key or, so that they can be changed without a gap, several with white space between them. A call
+    # must bring one; without any every call is served, which is allowed on loopback only.
+    api_key: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
     log_format: Literal["text", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reconcile_period_s: float = Field(default=60.0, ge=0.1, le=3600)
     job_lease_s: float = Field(default=15.0, ge=1, le=600)  # after so long a dead worker's job is taken over
     drain_s: float = Field(default=10.0, ge=0, le=600)  # time that running calls get on SIGTERM
+
+    @property
+    def api_keys(self) -> list[str]:
+        return self.api_key.get_secret_value().split()
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if not self.api_keys and not _is_loopback(self.grpc_host):
+            raise ValueError(
+                f"{PREFIX}GRPC_HOST = {self.grpc_host!r} lets other machines in, and {PREFIX}API_KEY is not "
+                "set; set it to a long random text (openssl rand -hex 32), or listen on 127.0.0.1"
+            )
+        return self
 
 
 def load(cls: type[AnyConfig], **overrides: Any) -> AnyConfig:
@@ -115,7 +145,9 @@ def _read_secret_file(path: str) -> str:
 
 
 def _fault(cls: type[Config], error: ErrorDetails) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "?"
+    if not error["loc"]:  # a fault of several fields together
+        return error["msg"].removeprefix("Value error, ")
+    name = str(error["loc"][0])
     field = cls.model_fields.get(name)
     if field is None:
         return f"{name}: {error['msg']}; fields are {', '.join(sorted(cls.model_fields))}"

@@ -25,5 +25,9 @@ class Exhausted(VoxloomError):
     """A limit or a queue is full (RESOURCE_EXHAUSTED)."""
 
 
+class Unauthenticated(VoxloomError):
+    """The call came without a key, or with one that opens nothing here (UNAUTHENTICATED)."""
+
+
 class Unavailable(VoxloomError):
     """A store, broker or model cannot be reached now; try again later (UNAVAILABLE)."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 import grpc
@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from voxloom import errors, executor
+from voxloom.rpc_access import Access, Bearer
 from voxloom.rpc_guard import REQUEST_ID, STATUS_OF, Deadlines, Guard
 
 __all__ = ["MAX_MESSAGE_BYTES", "Deadlines", "GrpcServer", "blocking", "channel", "friendly", "start_server"]
@@ -70,13 +71,14 @@ async def start_server(
     ready: Ready | None = None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     deadlines: Deadlines | None = None,
+    api_keys: Sequence[str] = (),
 ) -> GrpcServer:
     """Serves what `register` adds, with health, reflection and the guard. Servicer methods are `async def`.
 
-    `ready` says whether a service, by its full name, is SERVING; those not in it always are. Unavailable when
-    the address cannot be bound.
+    `ready` says whether a service, by its full name, is SERVING; those not in it always are. With `api_keys`
+    only calls that bring one of them are served. Unavailable when the address cannot be bound.
     """
-    guard = Guard(deadlines or Deadlines())
+    guard = Guard(deadlines or Deadlines(), Access(api_keys))
     options = [*_SERVER_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes)]
     options.append(("grpc.max_send_message_length", MAX_MESSAGE_BYTES))
     server = grpc.aio.server(interceptors=[guard], options=options, maximum_concurrent_rpcs=MAX_CALLS)
@@ -136,14 +138,20 @@ class _Readiness:
             await self.servicer.set(name, status.SERVING if serving else status.NOT_SERVING)
 
 
-def channel(address: str) -> grpc.Channel:
-    """A client's channel for plain, blocking use; connects on the first call."""
+def channel(address: str, *, api_key: str = "", tls: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """A client's channel for plain, blocking use; connects on the first call. `tls`: encrypted, with the
+    certificates of `grpc.ssl_channel_credentials`."""
     options = [
         *_KEEPALIVE,
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ]
-    return grpc.insecure_channel(address, options=options)
+    made = (
+        grpc.secure_channel(address, tls, options=options)
+        if tls
+        else grpc.insecure_channel(address, options=options)
+    )
+    return grpc.intercept_channel(made, Bearer(api_key)) if api_key else made
 
 
 def friendly(error: grpc.RpcError, address: str = "") -> errors.VoxloomError:

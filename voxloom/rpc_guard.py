@@ -15,6 +15,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from voxloom import errors, logs
+from voxloom.rpc_access import Access
 
 REQUEST_ID = "x-request-id"  # in the trailing metadata of every answer, and on each log line of the call
 STATUS_OF: dict[type[errors.VoxloomError], grpc.StatusCode] = {
@@ -23,6 +24,7 @@ STATUS_OF: dict[type[errors.VoxloomError], grpc.StatusCode] = {
     errors.Conflict: grpc.StatusCode.ABORTED,
     errors.NotReady: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
@@ -51,8 +53,9 @@ def status_of(error: errors.VoxloomError) -> grpc.StatusCode:
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Wraps the handlers of all four kinds of method, so that servicers raise and return and do no more."""
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, access: Access) -> None:
         self._deadlines = deadlines
+        self._access = access
         self._watches: set[asyncio.Task[Any]] = set()
         self._draining = False
 
@@ -79,9 +82,12 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             call = _Call(method, context, limit_s, is_watch)
             settle_s = _SETTLE_S if is_upload else 0.0
             read = partial(_parse_all, settle_s=settle_s) if asked == "stream" else _parse
-            return await self._run(
-                call, lambda: _answer(inner, read(raw, handler.request_deserializer), context)
-            )
+
+            def work() -> Awaitable[Any]:
+                self._access.check(method, context.invocation_metadata())
+                return _answer(inner, read(raw, handler.request_deserializer), context)
+
+            return await self._run(call, work)
 
         make = getattr(grpc, f"{asked}_{answered}_rpc_method_handler")
         return make(serve, None, handler.response_serializer)

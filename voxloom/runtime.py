@@ -57,6 +57,7 @@ async def run_service(
     on_started: Callable[[int], None] | None = None,
     grace_s: float = 10.0,
     reconcile_period_s: float = 60.0,
+    api_keys: Sequence[str] = (),
 ) -> None:
     """Runs the service until `stop` is set. Several services can run in one event loop.
 
@@ -72,6 +73,7 @@ async def run_service(
                 ready=service.ready,
                 max_message_bytes=service.max_message_bytes,
                 deadlines=service.deadlines,
+                api_keys=api_keys,
             )
             stack.push_async_callback(_stop_workers, service.workers, grace_s)
             for worker in service.workers:
@@ -178,7 +180,12 @@ async def _serve(build: Callable[[AnyConfig, ObjectStore, EventBus], Service], c
     try:
         service = build(config, store, bus)
         await run_service(
-            service, bus, stop, grace_s=config.drain_s, reconcile_period_s=config.reconcile_period_s
+            service,
+            bus,
+            stop,
+            grace_s=config.drain_s,
+            reconcile_period_s=config.reconcile_period_s,
+            api_keys=config.api_keys,
         )
     finally:
         connecting.cancel()

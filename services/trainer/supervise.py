@@ -54,13 +54,16 @@ class TrainJob:
 
 
 def environment(config: TrainerConfig) -> dict[str, str]:
-    """The child's environment: this one, with what the service was configured to use."""
+    """The child's environment: this one, with what the service was configured to use. It serves nobody."""
     return {
         **_ALLOCATOR,
         **os.environ,
+        "VOXLOOM_GRPC_HOST": "127.0.0.1",
         "VOXLOOM_STORE": config.store,
         "VOXLOOM_S3_ACCESS_KEY": config.s3_access_key.get_secret_value(),
+        "VOXLOOM_S3_ACCESS_KEY_FILE": "",
         "VOXLOOM_S3_SECRET_KEY": config.s3_secret_key.get_secret_value(),
+        "VOXLOOM_S3_SECRET_KEY_FILE": "",
         "VOXLOOM_PARENT_PID": str(os.getpid()),
     }
 

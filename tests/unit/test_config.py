@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr
 from voxloom.config import Config, Port, load
 from voxloom.errors import BadInput
 
+KEY = "0123456789abcdef"
+
 
 class Settings(Config):
     spoon_port: Port = 50099
@@ -105,7 +107,26 @@ def test_a_secret_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("given", "used"), [("::1", "[::1]"), ("[::]", "[::]"), ("0.0.0.0", "0.0.0.0")])
 def test_a_host_can_stand_before_a_port(given: str, used: str) -> None:
-    assert load(Config, grpc_host=given).grpc_host == used
+    assert load(Config, grpc_host=given, api_key=KEY).grpc_host == used
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.1.9", "localhost", "::1"])
+def test_on_loopback_no_key_is_needed(host: str) -> None:
+    assert load(Config, grpc_host=host).api_keys == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
+def test_other_machines_are_let_in_with_a_key_only(host: str) -> None:
+    with pytest.raises(BadInput, match="VOXLOOM_API_KEY is not set; set it to a long random text"):
+        load(Config, grpc_host=host)
+    assert load(Config, grpc_host=host, api_key=f"{KEY}\n{KEY}2").api_keys == [KEY, KEY + "2"]
+
+
+def test_a_short_key_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXLOOM_API_KEY", "sesame")
+    with pytest.raises(BadInput, match=r"VOXLOOM_API_KEY = \(secret\): a key has fewer than 16") as error:
+        load(Config)
+    assert "sesame" not in str(error.value)
 
 
 def test_an_unknown_field_is_a_fault() -> None:

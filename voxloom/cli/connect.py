@@ -1,4 +1,8 @@
-"""Finding the services and talking to them; a failed call becomes one sentence with the next step."""
+"""Finding the services and talking to them; a failed call becomes one sentence with the next step.
+
+Three variables belong to whoever calls: VOXLOOM_API_KEY (or VOXLOOM_API_KEY_FILE, a file with it),
+VOXLOOM_<SERVICE>_ADDRESS, and VOXLOOM_TLS_CA, which makes the connection encrypted.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,8 +14,9 @@ import grpc
 import typer
 
 from voxloom import rpc
+from voxloom.config import Config, load
 from voxloom.datadir import DEFAULT_DATA, DEFAULT_PORT_BASE, SERVICES, DataDir
-from voxloom.errors import NotReady, Unavailable, VoxloomError
+from voxloom.errors import BadInput, NotReady, Unauthenticated, Unavailable, VoxloomError
 from voxloom.v1 import (
     inference_pb2_grpc,
     ingest_pb2_grpc,
@@ -21,6 +26,8 @@ from voxloom.v1 import (
 )
 
 CALL_TIMEOUT_S = 30.0
+TLS_CA = "VOXLOOM_TLS_CA"
+PUBLIC_CAS = "public"  # the certificate authorities that gRPC brings along
 
 _STUBS: dict[str, Any] = {
     "recorder": recorder_pb2_grpc.RecorderServiceStub,
@@ -74,16 +81,45 @@ def client(service: str, data: Path | None) -> Iterator[Any]:
 
 @contextmanager
 def client_at(service: str, address: str) -> Iterator[Any]:
-    with rpc.channel(address) as channel:
+    with open_channel(address) as channel:
         try:
             yield _STUBS[service](channel)
         except grpc.RpcError as error:
             raise explain(error, service, address) from error
 
 
+def open_channel(address: str) -> grpc.Channel:
+    """A channel with the key and the encryption that the environment asks for."""
+    keys = load(Config, store="file:///", bus="memory://", grpc_host="127.0.0.1").api_keys
+    return rpc.channel(address, api_key=keys[0] if keys else "", tls=_tls())
+
+
+def _tls() -> grpc.ChannelCredentials | None:
+    wanted = os.environ.get(TLS_CA, "")
+    if wanted in ("", PUBLIC_CAS):
+        return grpc.ssl_channel_credentials() if wanted else None
+    try:
+        return grpc.ssl_channel_credentials(Path(wanted).read_bytes())
+    except OSError as error:
+        raise BadInput(
+            f"{TLS_CA} = {wanted!r} cannot be read: {error.strerror}; give the path of a PEM file with the "
+            f"certificate authority, or the word {PUBLIC_CAS!r}"
+        ) from error
+
+
 def explain(error: grpc.RpcError, service: str, address: str) -> VoxloomError:
     """The error for people; for a service that does not answer, where it was looked for and what to start."""
     details = (error.details() or "").lower()
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        return Unauthenticated(
+            f"the {service} service at {address}: {error.details()}. The key of the containers: "
+            "export VOXLOOM_API_KEY=$(docker compose exec -T recorder cat /run/voxloom/api_key)"
+        )
+    if error.code() is grpc.StatusCode.UNAVAILABLE and ("ssl" in details or "certificate" in details):
+        return Unavailable(
+            f"no encrypted connection to the {service} service at {address} ({error.details()}); "
+            f"{TLS_CA} must name the authority that signed its certificate, and the certificate this host"
+        )
     if error.code() is grpc.StatusCode.UNAVAILABLE and ("connect" in details or "dns" in details):
         return Unavailable(
             f"the {service} service does not answer at {address}; start everything with `voxloom up`, "

@@ -7,9 +7,8 @@ import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from voxloom import rpc
 from voxloom.cli import dataset, models, runs
-from voxloom.cli.connect import DataOption, client_at, find_addresses
+from voxloom.cli.connect import DataOption, client_at, find_addresses, open_channel
 from voxloom.cli.output import JsonOption, clock, complain, percent, print_json, say, table, when
 from voxloom.cli.runview import ENDED, state_name
 from voxloom.datadir import SERVICES
@@ -50,7 +49,7 @@ def status(json_: JsonOption = False, data: DataOption = None) -> None:
 def check_health(service: str, address: str) -> str:
     """serving, waiting (up, but it cannot do its work yet), or down."""
     request = health_pb2.HealthCheckRequest(service=_FULL_NAMES[service])
-    with rpc.channel(address) as channel:
+    with open_channel(address) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=HEALTH_TIMEOUT_S)
         except grpc.RpcError:

@@ -4,7 +4,8 @@
 #   scripts/install.sh VENV NAME     NAME: one of requirements/*.txt; with trainer, embedded and dev comes torch
 #   scripts/install.sh VENV torch    torch and torchaudio alone
 #
-# PYTHON names the interpreter of a new environment (3.11 or newer). TORCH_CPU_INDEX: see scripts/torch.env.
+# PYTHON names the interpreter of a new environment (3.11 or newer). TORCH_BUILD is cpu, cuda, or auto, which means
+# cuda where there is an NVIDIA driver. TORCH_CPU_INDEX: see scripts/torch.env.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/torch.env
@@ -29,7 +30,14 @@ make_venv() {
   }
 }
 
-have_nvidia_driver() { [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null; }
+want_cpu_builds() {
+  case "${TORCH_BUILD:-auto}" in
+    cpu) ;;
+    cuda) return 1 ;;
+    auto) ! [ -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null ;;
+    *) echo "TORCH_BUILD is '$TORCH_BUILD'; expected cpu, cuda or auto" >&2 && exit 1 ;;
+  esac
+}
 
 cpu_index_answers() {
   timeout 8 "$venv/bin/python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)' \
@@ -40,7 +48,7 @@ torch_works() { "$venv/bin/python" -c 'import torch, torchaudio; torchaudio.tran
 
 install_torch() { # the small CPU builds where they do and can be had, else the builds of the package index
   local cpu=${TORCH_PACKAGES//===/==}
-  if [ -n "$TORCH_CPU_INDEX" ] && ! have_nvidia_driver && cpu_index_answers; then
+  if want_cpu_builds && [ -n "$TORCH_CPU_INDEX" ] && cpu_index_answers; then
     say "Installing $cpu, CPU builds (some 200 MB to download)"
     # shellcheck disable=SC2086
     "$venv/bin/pip" install -q --index-url "$TORCH_CPU_INDEX" $cpu && torch_works && return

@@ -163,6 +163,8 @@ def friendly(error: grpc.RpcError, address: str = "") -> errors.VoxloomError:
     match code:
         case grpc.StatusCode.UNAVAILABLE if "connect" in details:
             return errors.Unavailable(f"nothing answers at {peer}; is `voxloom up` running?")
+        case grpc.StatusCode.UNAVAILABLE if "status: 503" in details:  # said by a proxy in front of it
+            return errors.Unavailable(f"{peer} is not up, its gateway says; try again in a moment")
         case grpc.StatusCode.UNAVAILABLE:
             return errors.Unavailable(f"the connection to {peer} was lost ({details}); try again in a moment")
         case grpc.StatusCode.DEADLINE_EXCEEDED:

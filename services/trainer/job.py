@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
 from services.trainer.runs import RunRecord, find_dataset, read_run
+from services.trainer.scratch import scratch
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
 from voxloom.config import load
@@ -52,8 +52,8 @@ def run_job(run_id: str) -> int:
         logging.getLogger(chatty).setLevel(logging.ERROR)  # each rewritten node, each package not installed
     torch.set_num_threads(1)  # the batch is split over threads, not each operation
     try:
-        with logs.bind(run=run_id), tempfile.TemporaryDirectory(prefix="voxloom-train-") as folder:
-            _say(result=_Run(config, run_id, Path(folder), stop).execute())
+        with logs.bind(run=run_id), scratch() as folder:
+            _say(result=_Run(config, run_id, folder, stop).execute())
     except Interrupted as end:
         _log.info("%s", end)
         return 0

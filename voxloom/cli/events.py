@@ -8,6 +8,7 @@ import typer
 from voxloom.bus import open_bus
 from voxloom.cli.connect import DataOption
 from voxloom.cli.output import print_json_line
+from voxloom.config import Config, load
 from voxloom.datadir import DEFAULT_DATA, DataDir
 from voxloom.errors import BadInput, NotFound
 from voxloom.eventlog import as_dict, follow
@@ -17,7 +18,7 @@ def events(
     bus: Annotated[
         str,
         typer.Option(
-            envvar="VOXLOOM_BUS", help="amqp:// URL of the broker; without it a data folder is followed."
+            help="amqp:// URL of the broker, else VOXLOOM_BUS; without one a data folder is followed."
         ),
     ] = "",
     past: Annotated[
@@ -32,6 +33,7 @@ def events(
     Example:  voxloom events --past --no-wait | jq .kind
               voxloom events --bus amqp://user:password@broker:5672/
     """
+    bus = bus or load(Config, store="file:///", grpc_host="127.0.0.1").bus
     if data is None and bus.startswith("amqp"):
         _tail_broker(bus, past or not wait)
         return

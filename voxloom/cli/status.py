@@ -12,7 +12,7 @@ from voxloom.cli.connect import DataOption, client_at, find_addresses, open_chan
 from voxloom.cli.output import JsonOption, clock, complain, percent, print_json, say, table, when
 from voxloom.cli.runview import ENDED, state_name
 from voxloom.datadir import SERVICES
-from voxloom.errors import NotFound, NotReady, VoxloomError
+from voxloom.errors import NotFound, NotReady, Unauthenticated, VoxloomError
 from voxloom.v1 import ingest_pb2, optimizer_pb2
 
 HEALTH_TIMEOUT_S = 3.0
@@ -68,6 +68,8 @@ def _ask(
             return question(stub)
     except (NotFound, NotReady):
         return None
+    except Unauthenticated:
+        raise  # the other services would say the same
     except VoxloomError as error:
         return {"error": str(error)}
 

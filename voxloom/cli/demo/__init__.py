@@ -8,8 +8,8 @@ import typer
 
 from voxloom.cli.demo.corpus import DemoCorpus, find_example, read_demo_corpus
 from voxloom.cli.demo.loop import Demo
+from voxloom.cli.demo.place import running_already, started_here
 from voxloom.cli.demo.report import Report, read_finished
-from voxloom.cli.launch import embedded
 from voxloom.cli.output import percent, say
 from voxloom.datadir import DataDir
 
@@ -36,6 +36,12 @@ def demo(
     corpus: Annotated[
         Path | None, typer.Option(help="Another folder with a manifest.tsv like AN4's.")
     ] = None,
+    running: Annotated[
+        bool,
+        typer.Option(
+            "--running", help="On services that run already, in containers for example; they set the time."
+        ),
+    ] = False,
 ) -> None:
     """See it all: import real speech, train from scratch, optimise, check, serve, transcribe, record.
 
@@ -44,6 +50,7 @@ def demo(
     \b
     Example:  voxloom demo
               voxloom demo --minutes 3 --data /tmp/demo
+              docker compose --profile demo up
     """
     folder = DataDir(data)
     report_file = data / "demo-report.json"
@@ -53,20 +60,33 @@ def demo(
     clips = read_demo_corpus(corpus or find_example(), HELD_BACK_FULL if full else HELD_BACK)
     data.mkdir(parents=True, exist_ok=True)
     try:
-        _run(folder, Report(report_file), clips, None if full else minutes)
+        if running:
+            _run_there(data, Report(report_file), clips, full)
+        else:
+            _run_here(folder, Report(report_file), clips, None if full else minutes)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from here")
         raise typer.Exit(130) from None
 
 
-def _run(folder: DataDir, report: Report, clips: DemoCorpus, minutes: float | None) -> None:
+def _run_there(data: Path, report: Report, clips: DemoCorpus, retrain: bool) -> None:
+    with running_already(data) as place:
+        if not report.was_begun:
+            with report.phase("looking whether the services hold something already"):
+                Demo(place, clips, report).require_empty()
+        budget = "what VOXLOOM_TRAIN_BUDGET_MINUTES says there, and without it as long as it gets better"
+        say(f"on the services at {', '.join(place.addresses.values())}; time to train: {budget}")
+        Demo(place, clips, report).run(retrain)
+
+
+def _run_here(folder: DataDir, report: Report, clips: DemoCorpus, minutes: float | None) -> None:
     """`minutes` is the budget of the training; None trains to convergence and goes round twice."""
     with ExitStack() as stack:
         with report.phase("starting the five services"):
-            running = stack.enter_context(embedded(folder, _settings(minutes or 0.0)))
+            place = stack.enter_context(started_here(folder, _settings(minutes or 0.0)))
             budget = f"{minutes:g} minutes" if minutes else "as long as it gets better"
-            say(f"process {running.pid}, everything in {folder.root}; time to train: {budget}")
-        Demo(folder, running.addresses, clips, report).run(retrain=minutes is None)
+            say(f"everything is in {folder.root}; time to train: {budget}")
+        Demo(place, clips, report).run(retrain=minutes is None)
 
 
 def _settings(budget_minutes: float) -> dict[str, str]:

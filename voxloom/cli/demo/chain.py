@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 from voxloom.cli import dataset as datasets
 from voxloom.cli.connect import CALL_TIMEOUT_S, client_at
+from voxloom.cli.demo.place import Place
 from voxloom.cli.output import Meter
 from voxloom.cli.runs import all_runs
-from voxloom.datadir import DataDir
 from voxloom.errors import NotFound, Unavailable, VoxloomError
-from voxloom.eventlog import follow
 from voxloom.v1 import inference_pb2, ingest_pb2, optimizer_pb2, trainer_pb2
 
 POLL_S = 0.5
@@ -22,14 +21,13 @@ Found = TypeVar("Found")
 class Chain:
     """Waits for what the loop does by itself, and tells at once when a stage has given up."""
 
-    def __init__(self, data: DataDir, addresses: dict[str, str]) -> None:
-        self._data = data
-        self._addresses = addresses
-        self._known_failures = len(self._failures())
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._known_failures = len(place.failures())
 
     def client(self, service: str) -> AbstractContextManager[Any]:
         """The stub of a service of this demo."""
-        return client_at(service, self._addresses[service])
+        return client_at(service, self._place.addresses[service])
 
     def dataset(self, other_than: str = "", timeout_s: float = 600.0) -> ingest_pb2.Dataset:
         """The newest dataset once there is one (other than the one known)."""
@@ -99,21 +97,17 @@ class Chain:
                 self._check_failures()
                 if time.monotonic() > deadline:
                     raise Unavailable(
-                        f"{label} took longer than {timeout_s:.0f} s; look at {self._data.log_file}"
+                        f"{label} took longer than {timeout_s:.0f} s; look at {self._place.log}"
                     )
                 meter.update(0, 0, note())
                 time.sleep(POLL_S)
         return found
 
     def _check_failures(self) -> None:
-        failures = self._failures()[self._known_failures :]
+        failures = self._place.failures()[self._known_failures :]
         if failures:
             body = failures[0]["body"]
             raise VoxloomError(
                 f"the {body.get('stage')} job {body.get('job')} has failed: {body.get('error')}; "
-                f"the log says more: {self._data.log_file}"
+                f"the log says more: {self._place.log}"
             )
-
-    def _failures(self) -> list[dict[str, Any]]:
-        past = follow(self._data.events_file, past=True, wait=False)
-        return [event for event in past if event["kind"] == "stage_failed"]

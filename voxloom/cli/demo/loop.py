@@ -8,12 +8,12 @@ from voxloom.cli.corpus import read_manifest
 from voxloom.cli.demo import score
 from voxloom.cli.demo.chain import Chain
 from voxloom.cli.demo.corpus import Clip, DemoCorpus
+from voxloom.cli.demo.place import Place
 from voxloom.cli.demo.report import Report
 from voxloom.cli.models import describe_errors
 from voxloom.cli.output import Meter, audio_time, percent, say, size, when
 from voxloom.cli.record import send_take
-from voxloom.datadir import DataDir
-from voxloom.errors import VoxloomError
+from voxloom.errors import NotReady, VoxloomError
 from voxloom.v1 import ingest_pb2, optimizer_pb2, recorder_pb2
 
 CORPUS = "an4"
@@ -25,11 +25,23 @@ _SPLITS = ("train", "val", "test")
 class Demo:
     """One walk through the loop; every phase finds what an earlier walk has done and goes on from there."""
 
-    def __init__(self, data: DataDir, addresses: dict[str, str], corpus: DemoCorpus, report: Report) -> None:
-        self._data = data
+    def __init__(self, place: Place, corpus: DemoCorpus, report: Report) -> None:
+        self._place = place
         self._corpus = corpus
         self._report = report
-        self._chain = Chain(data, addresses)
+        self._chain = Chain(place)
+
+    def require_empty(self) -> None:
+        """NotReady if recordings or a dataset are there: the example corpus would be mixed into them."""
+        policy = self._chain.policy()
+        if policy.latest_dataset or policy.new_utterances:
+            raise NotReady(
+                f"the services hold {policy.new_utterances} new utterances"
+                + (f" and the dataset {policy.latest_dataset}" if policy.latest_dataset else "")
+                + f"; the demo would mix {CORPUS} into them. Run it on an empty installation: "
+                "COMPOSE_PROJECT_NAME=voxloom-demo, and ports that are free (.env.example)"
+            )
+        say("they are empty")
 
     def run(self, retrain: bool) -> None:
         """Everything once; with `retrain` also the second turn of the loop."""
@@ -109,7 +121,7 @@ class Demo:
         say(f"StreamingRecognize, the first {streamed.utterances}: {_sentence(streamed)}")
         speed = f"real-time factor {whole.real_time_factor:.3f}"
         say(f"{whole.audio_s:.0f} s of speech in {whole.wall_s:.1f} s, {speed}")
-        score.save(heard, self._data.root / "demo-transcripts.tsv")
+        score.save(heard, self._place.folder / "demo-transcripts.tsv")
         self._report.add(test=whole.as_dict(), test_streamed=streamed.as_dict(), gate_test_wer=model.test.wer)
 
     def _record(self, dataset: str) -> int:
@@ -131,18 +143,18 @@ class Demo:
         return len(clips)
 
     def _files(self) -> dict[str, str]:
-        root = self._data.root.absolute()
+        root = self._place.folder.absolute()
         return {
             "data": str(root),
             "transcripts": str(root / "demo-transcripts.tsv"),
             "report": str(root / "demo-report.json"),
-            "log": str(root / "voxloom.log"),
+            "log": self._place.log,
         }
 
     def _tell_files(self) -> None:
         for name, path in self._files().items():
             say(f"{name:<12} {path}")
-        say(f"Go on with it: voxloom up --data {self._data.root}")
+        say(f"Go on with it: {self._place.go_on}")
 
 
 def _figures(model: optimizer_pb2.Model) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Report:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.was_begun = path.exists()  # by an earlier walk that was interrupted
         self._began = time.monotonic()
         self._content: dict[str, Any] = {
             "finished": False,

@@ -8,7 +8,7 @@ export SEAWEED ?= $(abspath $(BIN)/weed)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo install install-dev unit test test-loop test-e2e check format stubs requirements up down clean
+.PHONY: help demo install install-dev unit test test-loop test-e2e test-compose check format stubs requirements up down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
 unit: install-dev ## the unit tests: under 30 s, no network
 	$(PYTEST) tests/unit
 
-test: unit test-loop test-e2e ## all tests: unit; trainer, contract, integration, connected with real servers; end to end
+test: unit test-loop test-e2e test-compose ## all tests, layer by layer
 
 test-loop: install-dev ## trainer (torch), contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
 	trap 'scripts/services.sh down' EXIT && scripts/services.sh up >/dev/null && eval "$$(scripts/services.sh env)" \
@@ -39,6 +39,9 @@ test-loop: install-dev ## trainer (torch), contract, integration and connected t
 
 test-e2e: install-dev ## the loop from recording to transcript, in embedded mode
 	$(PYTEST) tests/e2e
+
+test-compose: install-dev ## the containers, on a Docker engine; skipped, with the reason, where there is none
+	$(PYTEST) tests/compose
 
 check: install-dev ## what CI runs before the tests: lint, format, types, import contracts, stubs, repository rules
 	$(BIN)/ruff check .
@@ -58,14 +61,17 @@ stubs: ## voxloom/v1 from protos/
 requirements: ## requirements/*.txt from pyproject.toml
 	scripts/requirements.sh
 
-up: .env ## five services, RabbitMQ and S3 in containers (docker compose)
-	docker compose up --build --detach --wait
+up: ## all five services: in containers where a Docker engine answers, else in one process on this machine
+	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
+	  echo "A Docker engine answers: the services run in containers."; \
+	  docker compose up --build --detach --wait && cat deploy/welcome.txt; \
+	else \
+	  echo "No Docker engine with Compose v2 answers: the services run in one process here (docs/adr/0010)."; \
+	  $(MAKE) install && exec $(BIN)/voxloom up; \
+	fi
 
-down: ## stop them; the volumes stay
-	docker compose down
-
-.env:
-	@echo "No .env file: copy .env.example to .env and set the two passwords in it." >&2; exit 1
+down: ## stop the containers; the volumes stay
+	docker compose --profile '*' down
 
 clean: ## remove what the commands above installed and cached; recordings and models stay
 	rm -rf $(VENV) .venv-protos .venv-uv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

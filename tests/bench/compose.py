@@ -1,7 +1,8 @@
 """How fast and how small the containers are, against their limits: python tests/bench/compose.py
 
-On empty volumes: seconds from `docker compose up` (images built) until all are healthy, of 60; memory of the five
-services together after half a minute of idleness, of 1.2 GB; sizes of the images, and what they add to the base image.
+On empty volumes: seconds from `docker compose up` (images built) until all are healthy, of 60; memory of the
+five services together after half a minute of idleness, of 1.2 GB; sizes of the images, whole and without the
+base image.
 """
 
 import json

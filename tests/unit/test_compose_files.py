@@ -15,7 +15,7 @@ OVERLAYS = sorted((ROOT / "deploy").glob("compose.*.yaml"))
 FILES = [BASE, *OVERLAYS]
 ONE_SHOT = {"secrets", "cli", "demo", "certificate"}
 NOT_OURS = {"PWD"}  # the shell's
-VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
+VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def examples() -> dict[str, str]:
 
 
 def interpolated() -> dict[str, set[str]]:
-    """Variable -> the defaults it has in the compose files; a build argument without a value has none there."""
+    """Variable -> the defaults it has in the files; a build argument without a value has none there."""
     found: dict[str, set[str]] = {}
     for path in FILES:
         text = "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))

@@ -122,7 +122,7 @@ def explain(error: grpc.RpcError, service: str, address: str) -> VoxloomError:
         )
     if error.code() is grpc.StatusCode.UNAVAILABLE and ("connect" in details or "dns" in details):
         return Unavailable(
-            f"the {service} service does not answer at {address}; start everything with `voxloom up` "
-            f"or `docker compose up`, or say where it is: --data DIR or VOXLOOM_{service.upper()}_ADDRESS=host:port"
+            f"the {service} service does not answer at {address}; start everything with `voxloom up` or "
+            f"`docker compose up`, or say where it is: VOXLOOM_{service.upper()}_ADDRESS=host:port or --data DIR"
         )
     return rpc.friendly(error, f"the {service} service at {address}")

@@ -123,6 +123,6 @@ def explain(error: grpc.RpcError, service: str, address: str) -> VoxloomError:
     if error.code() is grpc.StatusCode.UNAVAILABLE and ("connect" in details or "dns" in details):
         return Unavailable(
             f"the {service} service does not answer at {address}; start everything with `voxloom up` or "
-            f"`docker compose up`, or say where it is: VOXLOOM_{service.upper()}_ADDRESS=host:port or --data DIR"
+            f"`docker compose up`, or say where it is: VOXLOOM_{service.upper()}_ADDRESS or --data DIR"
         )
     return rpc.friendly(error, f"the {service} service at {address}")

@@ -26,6 +26,7 @@ from services.recorder.__main__ import build as build_recorder
 from services.recorder.config import RecorderConfig
 from services.trainer.__main__ import build as build_trainer
 from services.trainer.config import TrainerConfig
+from voxloom import metrics
 from voxloom.bus import EventBus, open_bus
 from voxloom.config import Config, load
 from voxloom.datadir import SERVICES, DataDir, Running
@@ -67,7 +68,8 @@ def run(data: DataDir, port_base: int) -> None:
         )
         bus = open_bus(shared.bus)
         try:
-            asyncio.run(_serve(compose(configs, store, bus), bus, data, shared))
+            with metrics.served(shared.grpc_host, shared.metrics_port):
+                asyncio.run(_serve(compose(configs, store, bus), bus, data, shared))
         finally:
             bus.close()
 
@@ -151,6 +153,7 @@ async def _serve(services: Sequence[Service], bus: EventBus, data: DataDir, conf
                 grace_s=config.drain_s,
                 reconcile_period_s=config.reconcile_period_s,
                 api_keys=config.api_keys,
+                observed=config.metrics_port > 0,
             )
         )
         for service in services

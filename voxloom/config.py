@@ -81,6 +81,7 @@ class Config(BaseSettings):
     # One key or, so that they can be changed without a gap, several with white space between them. A call
     # must bring one; without any every call is served, which is allowed on loopback only.
     api_key: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
+    metrics_port: Port = 0  # of HTTP /metrics for Prometheus, on grpc_host; here 0 means none
     log_format: Literal["text", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reconcile_period_s: float = Field(default=60.0, ge=0.1, le=3600)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from voxloom import metrics
 from voxloom.bus import EventBus, kind_of, new_event
 from voxloom.errors import VoxloomError
 from voxloom.jobs import JobRecord
@@ -16,12 +17,14 @@ def announce(bus: EventBus, event: Event) -> bool:
 
     Whoever missed the event finds the change at the next reconcile.
     """
+    kind, subject = kind_of(event), event.header.subject
     try:
         bus.publish(event)
     except VoxloomError as error:
-        kind, subject = kind_of(event), event.header.subject
+        metrics.EVENTS_PUBLISHED.labels(kind, "lost").inc()
         _log.warning("event %s of %s is lost, others see it within a minute: %s", kind, subject, error)
         return False
+    metrics.EVENTS_PUBLISHED.labels(kind, "published").inc()
     return True
 
 

@@ -20,15 +20,21 @@ class Reconciler:
     """
 
     def __init__(
-        self, reconcile: Callable[[], None], after: Callable[[], None], *, period_s: float = 60.0
+        self,
+        reconcile: Callable[[], None],
+        after: Callable[[], None],
+        *,
+        period_s: float = 60.0,
+        name: str = "reconcile",
     ) -> None:
+        self._name = name  # in the log
         self._reconcile = reconcile
         self._after = after
         self._period_s = period_s
         self._woken = threading.Event()
         self._stopping = threading.Event()
         run_here = contextvars.copy_context().run  # keeps the log ids of whoever made us
-        self._thread = threading.Thread(target=run_here, args=(self._run,), name="reconcile", daemon=True)
+        self._thread = threading.Thread(target=run_here, args=(self._run,), name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -44,14 +50,14 @@ class Reconciler:
             return
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            _log.warning("reconcile still runs after %g s; leaving it", timeout_s)
+            _log.warning("%s still runs after %g s; leaving it", self._name, timeout_s)
 
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             self._woken.clear()
-            done = _try(self._reconcile)
-            if _try(self._after) and done:
+            done = self._try(self._reconcile)
+            if self._try(self._after) and done:
                 failures = 0
                 self._woken.wait(self._period_s)
                 self._stopping.wait(_SETTLE_S)
@@ -59,16 +65,15 @@ class Reconciler:
                 failures += 1
                 self._stopping.wait(min(2 ** min(failures - 1, 10), self._period_s, _MAX_BACKOFF_S))
 
-
-def _try(step: Callable[[], None]) -> bool:
-    try:
-        step()
-    except Unavailable as error:
-        _log.warning("reconcile has to wait: %s", error)
-    except VoxloomError as error:
-        _log.error("reconcile failed: %s", error)
-    except Exception:  # noqa: BLE001 - the edge: logged whole, and tried again
-        _log.exception("reconcile failed")
-    else:
-        return True
-    return False
+    def _try(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except Unavailable as error:
+            _log.warning("%s has to wait: %s", self._name, error)
+        except VoxloomError as error:
+            _log.error("%s failed: %s", self._name, error)
+        except Exception:  # noqa: BLE001 - the edge: logged whole, and tried again
+            _log.exception("%s failed", self._name)
+        else:
+            return True
+        return False

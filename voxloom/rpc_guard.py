@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from voxloom import errors, logs
+from voxloom import errors, logs, metrics
 from voxloom.rpc_access import Access
 
 REQUEST_ID = "x-request-id"  # in the trailing metadata of every answer, and on each log line of the call
@@ -172,6 +172,7 @@ class _Call:
         level = logging.DEBUG if self._method.startswith(_QUIET) else logging.INFO
         ms = round((time.monotonic() - self._started_s) * 1000)
         _log.log(level, "%s %s in %d ms", self._method, self._outcome, ms)
+        metrics.call_ended(self._method, self._outcome, ms / 1000)
 
 
 async def _parse_all(raw: Any, parse: Callable[[bytes], Any], settle_s: float) -> AsyncIterator[Any]:

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from voxloom import logs, rpc
+from voxloom import gauges, logs, metrics, rpc
 from voxloom.bus import EventBus, Handler, Subscription, kind_of
 from voxloom.bus_late import LateBus
 from voxloom.config import Config, load
 from voxloom.errors import BadInput, Unavailable, VoxloomError
 from voxloom.events import announce, stage_failed
+from voxloom.gauges import Look
 from voxloom.jobs import JobWorker
 from voxloom.reconcile import Reconciler
 from voxloom.storage import ObjectStore, open_store
@@ -43,6 +45,7 @@ class Service:
     handlers: Mapping[str, Handler]  # event kind -> function; must return soon: long work is a job
     reconcile: Callable[[], None]  # looks at the store and does or submits what is missing
     workers: Sequence[JobWorker] = ()
+    looks: Sequence[Look] = ()  # its gauges, asked for while metrics are served
     ready: rpc.Ready = field(default_factory=dict)  # full service name -> is it SERVING?
     close: Callable[[], None] = _nothing
     max_message_bytes: int = rpc.MAX_MESSAGE_BYTES
@@ -58,6 +61,7 @@ async def run_service(
     grace_s: float = 10.0,
     reconcile_period_s: float = 60.0,
     api_keys: Sequence[str] = (),
+    observed: bool = False,
 ) -> None:
     """Runs the service until `stop` is set. Several services can run in one event loop.
 
@@ -78,9 +82,14 @@ async def run_service(
             stack.push_async_callback(_stop_workers, service.workers, grace_s)
             for worker in service.workers:
                 worker.start()
-            reconciler = Reconciler(service.reconcile, lambda: _wake(service), period_s=reconcile_period_s)
+            reconcile = metrics.reconciled(service.name, service.reconcile)
+            reconciler = Reconciler(reconcile, lambda: _wake(service), period_s=reconcile_period_s)
             stack.push_async_callback(asyncio.to_thread, reconciler.stop, grace_s)
             reconciler.start()
+            if observed:
+                observer = _observer(service, min(gauges.PERIOD_S, reconcile_period_s))
+                stack.push_async_callback(asyncio.to_thread, observer.stop, grace_s)
+                observer.start()
             await _listen(service, bus, reconciler, stack)
             stack.push_async_callback(server.stop, grace_s)  # the last one pushed is the first to stop
             _log.info("%s listens on port %d", service.name, server.port, extra={"port": server.port})
@@ -88,6 +97,12 @@ async def run_service(
                 on_started(server.port)
             await stop.wait()
             _log.info("%s stops", service.name)
+
+
+def _observer(service: Service, period_s: float) -> Reconciler:
+    """Looks at the store for the gauges, in a thread of its own: no work waits for it."""
+    look = partial(gauges.SHOWN.look, service.name, service.looks)
+    return Reconciler(look, _nothing, period_s=period_s, name="looking for metrics")
 
 
 def _wake(service: Service) -> None:
@@ -108,8 +123,10 @@ async def _listen(service: Service, bus: EventBus, reconciler: Reconciler, stack
 
     def handle(event: Event) -> None:
         with logs.bind(service=service.name, event=event.header.id, trace=event.header.trace):
+            kind = kind_of(event)
             try:
-                service.handlers[kind_of(event)](event)
+                with metrics.handling(service.name, kind):
+                    service.handlers[kind](event)
             finally:
                 reconciler.wake()  # also when the handler failed: the event has told that something changed
 
@@ -161,7 +178,8 @@ def main(
         return 2
     logs.setup(name, config.log_format, config.log_level)
     try:
-        asyncio.run(_serve(build, config))
+        with metrics.served(config.grpc_host, config.metrics_port):
+            asyncio.run(_serve(build, config))
     except VoxloomError as error:
         _log.error("%s", error)
         return 1
@@ -186,6 +204,7 @@ async def _serve(build: Callable[[AnyConfig, ObjectStore, EventBus], Service], c
             grace_s=config.drain_s,
             reconcile_period_s=config.reconcile_period_s,
             api_keys=config.api_keys,
+            observed=config.metrics_port > 0,
         )
     finally:
         connecting.cancel()

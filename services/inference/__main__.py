@@ -3,6 +3,7 @@
 import sys
 
 from services.inference.config import InferenceConfig
+from services.inference.gauges import look_at_serving
 from services.inference.handlers import HANDLERS
 from services.inference.models import Models
 from services.inference.pool import Pool
@@ -23,6 +24,7 @@ def build(config: InferenceConfig, store: ObjectStore, bus: EventBus) -> Service
         register=InferenceServicer(models, pool, config).register,
         handlers=HANDLERS,
         reconcile=models.reconcile,
+        looks=[look_at_serving(models, pool)],
         ready={NAME: models.is_ready},
         close=pool.close,
     )

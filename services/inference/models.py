@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from services.inference.metrics import LOADS
 from voxloom.bundle import Bundle, load_bundle, read_pointer
 from voxloom.bus import EventBus, new_event
 from voxloom.decode import Hypothesis, greedy
@@ -103,6 +104,7 @@ class Models:
         except (BadInput, NotFound) as error:
             self._refuse(model, etag, str(error))
             return
+        LOADS.labels("loaded").inc()
         former, self._current, self._refusal, self._announced = self._current, loaded, None, False
         _log.info(
             "serving %s, loaded in %.2f s (before: %s)",
@@ -113,6 +115,7 @@ class Models:
 
     def _refuse(self, model: str, etag: str, error: str) -> None:
         """What is served stays; the world is told once."""
+        LOADS.labels("refused").inc()
         kept = f"{self._current.id} stays" if self._current else "nothing is served"
         _log.error("model %s is refused, %s: %s", model, kept, error)
         is_news = self._refusal is None or self._refusal.model != model

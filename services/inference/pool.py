@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from services.inference.metrics import REFUSED
 from voxloom.errors import Exhausted
 from voxloom.executor import BoundedExecutor
 
@@ -35,14 +36,15 @@ class Admission:
 
     def __init__(self, limit: int, what: str) -> None:
         self.active = 0
-        self._limit = limit
+        self.limit = limit
         self._what = what
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Raises Exhausted when the house is full."""
-        if self.active >= self._limit:
-            raise Exhausted(f"all {self._limit} {self._what} are taken; try again in a moment")
+        if self.active >= self.limit:
+            REFUSED.labels(self._what).inc()
+            raise Exhausted(f"all {self.limit} {self._what} are taken; try again in a moment")
         self.active += 1
         try:
             yield

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
+from services.inference.metrics import AUDIO_SECONDS, COMPUTE_SECONDS
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
 from services.inference.segments import FRAMES_PER_S, Segment, Segmenter
@@ -42,6 +43,7 @@ async def recognize(
     and a cancelled call ends after the piece in hand."""
     clock = _Stopwatch()
     decoded = await pool.run(clock.time, read_audio, data, pcm, max_audio_s)
+    AUDIO_SECONDS.labels("calls").inc(decoded.duration_s)
     segments = cut_up(decoded.samples)
     heard: list[Hypothesis] = []
     while segment := await pool.run(clock.time, _next, segments):
@@ -60,7 +62,9 @@ class _Stopwatch:
         try:
             return fn(*args, **kwargs)
         finally:
-            self.seconds += time.perf_counter() - start
+            took_s = time.perf_counter() - start
+            self.seconds += took_s
+            COMPUTE_SECONDS.labels("calls").inc(took_s)
 
 
 def read_audio(data: bytes, pcm: Pcm16 | None, max_audio_s: float) -> Audio:

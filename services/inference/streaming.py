@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from services.inference.metrics import AUDIO_SECONDS, computing
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
 from services.inference.recognize import Pcm16, hear
@@ -21,6 +22,7 @@ from voxloom.errors import BadInput
 MAX_CHUNK_BYTES = 64 * 1024
 _REPEATS = 10
 _HINT_FRAMES = FRAMES_PER_S // 4  # after this much silence a pause may have begun: look when it is complete
+_hear = computing("streams")(hear)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class StreamTranscriber:
         self._model = model
         self._pool = pool
         self._resampler = StreamResampler(pcm.sample_rate_hz, pcm.channels)
+        self._bytes_per_s = 2 * pcm.sample_rate_hz * pcm.channels
         self._segmenter = Segmenter()
         self._interim = interim
         self._pace = pace
@@ -94,9 +97,12 @@ class StreamTranscriber:
         if not self._has_final:
             yield _result(rest, Hypothesis("", [], 0.0), is_final=True)
 
+    @computing("streams")
     def _take_in(self, pcm16: bytes) -> None:
+        AUDIO_SECONDS.labels("streams").inc(len(pcm16) / self._bytes_per_s)
         self._segmenter.push(self._resampler.push(pcm16))
 
+    @computing("streams")
     def _take_in_rest(self) -> None:
         self._segmenter.push(self._resampler.finish())
         self._segmenter.finish()
@@ -116,7 +122,7 @@ class StreamTranscriber:
         start, frames = self._segmenter.open.start, self._next_look
         seen = Segment(start, self._segmenter.open.features_TF[:frames])
         began_s = self._clock()
-        heard = await self._pool.run(hear, self._model, seen)
+        heard = await self._pool.run(_hear, self._model, seen)
         took_s = self._clock() - began_s
         silent = seen.end - _end_frame(heard) if heard.words else 0
         if silent >= self._pace.pause:
@@ -140,7 +146,7 @@ class StreamTranscriber:
         self._next_look, self._shown = self._pace.interim, ""
         if not len(segment.features_TF):
             return
-        heard = await self._pool.run(hear, self._model, segment)
+        heard = await self._pool.run(_hear, self._model, segment)
         if heard.words:
             self._has_final = True
             yield _result(segment, heard, is_final=True)

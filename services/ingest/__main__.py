@@ -5,6 +5,7 @@ import sys
 from services.ingest import dataset, importer
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import DatasetBuilder
+from services.ingest.gauges import DataGauges
 from services.ingest.handlers import handlers, reconciler
 from services.ingest.importer import Importer
 from services.ingest.policy import Thresholds
@@ -13,6 +14,7 @@ from services.ingest.servicer import IngestServicer
 from voxloom import runtime
 from voxloom.bus import EventBus
 from voxloom.events import stage_failed
+from voxloom.gauges import look_at_jobs
 from voxloom.jobs import Jobs, JobWorker
 from voxloom.runtime import Service
 from voxloom.storage import ObjectStore
@@ -43,6 +45,7 @@ def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
         handlers=handlers(retrain),
         reconcile=reconciler(store, jobs, retrain),
         workers=[import_worker, dataset_worker],
+        looks=[look_at_jobs(jobs, importer.KIND, dataset.KIND), DataGauges(store, retrain)],
         close=close,
     )
 

@@ -69,6 +69,13 @@ class Retrain:
             work = _Work(self._jobs)
             return work.latest_dataset, decide(self._seen(work), self._thresholds)
 
+    def last_look(self) -> tuple[str, Decision | None]:
+        """As `look`, but of what was counted last: raw/ is not listed. No decision before the first count."""
+        with self._lock:
+            work = _Work(self._jobs)
+            counted = self._stored is not None
+            return work.latest_dataset, decide(self._seen(work), self._thresholds) if counted else None
+
     def close(self) -> None:
         self._alarm.cancel()
 

@@ -3,12 +3,14 @@
 import sys
 
 from services.optimizer.config import OptimizerConfig
+from services.optimizer.gauges import ModelGauges
 from services.optimizer.handlers import handlers
 from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
 from services.optimizer.servicer import OptimizerServicer
 from voxloom.bus import EventBus
 from voxloom.cpus import cpu_count
+from voxloom.gauges import look_at_jobs
 from voxloom.jobs import Jobs, JobWorker
 from voxloom.runtime import Service, main, stage_failed
 from voxloom.storage import ObjectStore
@@ -27,6 +29,7 @@ def build(config: OptimizerConfig, store: ObjectStore, bus: EventBus) -> Service
         handlers=handlers(reconcile),
         reconcile=reconcile,
         workers=[JobWorker(jobs, KIND, job.run, stage_failed(bus, "optimizer"))],
+        looks=[look_at_jobs(jobs, KIND), ModelGauges(store)],
     )
 
 

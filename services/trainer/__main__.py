@@ -3,6 +3,7 @@
 import sys
 
 from services.trainer.config import TrainerConfig
+from services.trainer.gauges import TrainingGauges
 from services.trainer.handlers import Reconcile, handlers
 from services.trainer.runs import KIND, read_run
 from services.trainer.servicer import TrainerServicer
@@ -10,6 +11,7 @@ from services.trainer.supervise import TrainJob
 from voxloom import runtime
 from voxloom.bundle import Export
 from voxloom.bus import EventBus, new_event
+from voxloom.gauges import look_at_jobs
 from voxloom.jobs import Jobs, JobWorker
 from voxloom.keys import export_file
 from voxloom.runtime import Service, announce, stage_failed
@@ -34,6 +36,7 @@ def build(config: TrainerConfig, store: ObjectStore, bus: EventBus) -> Service:
         handlers=handlers(reconcile),
         reconcile=reconcile,
         workers=[worker],
+        looks=[look_at_jobs(jobs, KIND), TrainingGauges(store, jobs)],
     )
 
 

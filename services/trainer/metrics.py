@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 from voxloom import keys
 from voxloom.errors import NotFound
@@ -76,6 +77,26 @@ def read_metrics(store: ObjectStore, run: str) -> list[Metrics]:
     except NotFound:
         return []
     return [parse_line(line) for line in text.splitlines()]
+
+
+class Latest(NamedTuple):
+    """Where a curve stands: a step tells its loss, a validation its error rates, and neither tells both."""
+
+    line: Metrics | None = None  # whatever was said last
+    step: Metrics | None = None
+    validation: Metrics | None = None
+
+
+def read_latest(store: ObjectStore, run: str) -> Latest:
+    """The last lines of the run, in bounded memory: a run of days has many. NotFound before it has begun."""
+    line = step = validation = b""
+    with store.open(keys.run_metrics(run)) as file:
+        for line in file:
+            if b'"steps_total": 0,' not in line:
+                step = line
+            if b'"val_wer": null' not in line:
+                validation = line
+    return Latest(*(parse_line(each.decode()) if each else None for each in (line, step, validation)))
 
 
 def parse_line(line: str) -> Metrics:

@@ -49,7 +49,7 @@ def why_not() -> str:
         if done.returncode:
             return f"{what}: {(done.stderr or done.stdout).strip().splitlines()[-1]}"
     for image in base_images():
-        if not _can_be_had(image):
+        if not can_be_had(image):
             return f"the image {image} is neither here nor can it be pulled"
     return ""
 
@@ -62,7 +62,7 @@ def base_images() -> list[str]:
     return [python, found["rabbitmq"]["image"], found["minio"]["image"]]
 
 
-def _can_be_had(image: str) -> bool:
+def can_be_had(image: str) -> bool:
     here = subprocess.run(["docker", "image", "inspect", image], capture_output=True)
     return (
         here.returncode == 0

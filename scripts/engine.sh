@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A Docker engine and base images for the compose tests, on a Debian machine that may have neither; as root.
-#   scripts/engine.sh up      start an engine if none answers, add compose v2, and make sure of the three base images:
+#   scripts/engine.sh up      start an engine if none answers, add compose v2, and make sure of the base images:
 #                             pulled, or, where no registry can be reached, made of Debian's and PyPI's packages
 #   scripts/engine.sh env     the variables that make the compose file use the images made here; nothing if pulled
 #   scripts/engine.sh down    stop the engine that `up` started
@@ -68,7 +68,7 @@ have() { docker image inspect "$1" >/dev/null 2>&1; }
 pulled() { have "$1" || docker pull -q "$1" >/dev/null 2>>"$log"; }
 
 public_images() {
-  sed -n -E 's/^(PYTHON|RABBITMQ|MINIO)_IMAGE=//p' .env.example
+  sed -n -E 's/^(PYTHON|RABBITMQ|MINIO|PROMETHEUS)_IMAGE=//p' .env.example
 }
 
 pull_all() {
@@ -92,7 +92,7 @@ make_images() {
     rm -rf "$state/root"
   }
   local target
-  for target in rabbitmq s3; do
+  for target in rabbitmq s3 prometheus; do
     have "voxloom-test/$target" || docker buildx build --load -q -f tests/compose/images.Dockerfile \
       --target "$target" -t "voxloom-test/$target" tests/compose >>"$log" 2>&1 || die "no image $target: see $log"
   done
@@ -107,7 +107,7 @@ case "${1:-}" in
     ;;
   env)
     [ ! -e "$state/made" ] || echo export PYTHON_IMAGE=voxloom-test/python RABBITMQ_IMAGE=voxloom-test/rabbitmq \
-      MINIO_IMAGE=voxloom-test/s3
+      MINIO_IMAGE=voxloom-test/s3 PROMETHEUS_IMAGE=voxloom-test/prometheus
     ;;
   down)
     [ ! -s "$state/dockerd.pid" ] || kill "$(cat "$state/dockerd.pid")" 2>/dev/null || true

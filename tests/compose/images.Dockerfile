@@ -1,4 +1,4 @@
-# What stands in for RABBITMQ_IMAGE and MINIO_IMAGE where no registry can be reached; scripts/engine.sh makes the base.
+# What stands in for RABBITMQ_IMAGE, MINIO_IMAGE and PROMETHEUS_IMAGE where no registry can be reached; scripts/engine.sh makes the base.
 FROM voxloom-test/python AS rabbitmq
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends rabbitmq-server \
     && rm -rf /var/lib/apt/lists/* && rabbitmq-plugins enable --offline rabbitmq_management rabbitmq_prometheus
@@ -13,3 +13,9 @@ VOLUME /data
 ENTRYPOINT ["sh", "-ec", "export AWS_ACCESS_KEY_ID=$MINIO_ROOT_USER AWS_SECRET_ACCESS_KEY=$MINIO_ROOT_PASSWORD; \
     exec weed server -dir=$1 -ip=127.0.0.1 -s3 -s3.ip.bind=0.0.0.0 -s3.port=9000 -master.telemetry=false"]
 CMD ["server", "/data"]
+
+FROM voxloom-test/python AS prometheus
+RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends prometheus wget \
+    && rm -rf /var/lib/apt/lists/* && install -d -o 65534 -g 65534 /prometheus
+VOLUME /prometheus
+ENTRYPOINT ["prometheus"]

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,12 +10,11 @@ from pydantic import Field
 
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
-from voxloom.manifest import Record
-from voxloom.storage import ObjectStore, parse_model
+from voxloom.record import Part, Record
+from voxloom.storage import ObjectStore, parse_model, write_model
 from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import CharTokenizer
 
-SCHEMA_VERSION = 1
 TOKENS = "tokens.txt"
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit of a graph
 _MAX_RECORD_BYTES = 1 << 20
@@ -24,7 +22,7 @@ _MAX_TOKENS_BYTES = 4 << 20
 _BLOCK_BYTES = 1 << 20
 
 
-class FileHash(Record):
+class FileHash(Part):
     sha256: str
     size: int  # bytes
 
@@ -65,7 +63,7 @@ class Bundle(Record):
     trace: str = ""
 
 
-class PointerEntry(Record):
+class PointerEntry(Part):
     model: str
     at: str  # ISO 8601, UTC
     why: str
@@ -104,7 +102,7 @@ def write_file(store: ObjectStore, model: str, name: str, data: bytes) -> FileHa
 
 def write_bundle(store: ObjectStore, record: Bundle) -> None:
     """Writes models/<model>/bundle.json: the last step, after every file that it names."""
-    store.put(keys.model_file(record.model, "bundle.json"), record.model_dump_json(indent=2).encode() + b"\n")
+    write_model(store, keys.model_file(record.model, "bundle.json"), record)
 
 
 def load_bundle(store: ObjectStore, model: str) -> LoadedBundle:
@@ -138,22 +136,7 @@ def _read_record(store: ObjectStore, key: str) -> Bundle:
     size = store.stat(key).size
     if size > _MAX_RECORD_BYTES:
         raise BadInput(f"{key} has {size} bytes; expected at most {_MAX_RECORD_BYTES}")
-    data = store.get(key)
-    _check_schema(key, data)
-    return parse_model(key, data, Bundle)
-
-
-def _check_schema(key: str, data: bytes) -> None:
-    """Before anything else is read: a newer schema may mean other things by the same names."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{key} is not JSON ({error}); restore it, or train and promote anew") from error
-    version = document.get("schema_version", 1) if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
-        raise BadInput(
-            f"{key} has schema version {version!r}; this release reads {SCHEMA_VERSION}: upgrade it"
-        )
+    return parse_model(key, store.get(key), Bundle)
 
 
 def _check_record(record: Bundle, model: str, key: str) -> None:

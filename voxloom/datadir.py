@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
-from voxloom.errors import NotReady, Unavailable
-from voxloom.manifest import Record
+from voxloom.errors import BadInput, NewerSchema, NotReady, Unavailable
+from voxloom.record import Record, parse_model
 
 DEFAULT_DATA = Path("voxloom-data")
 SERVICES = ("recorder", "ingest", "trainer", "optimizer", "inference")  # in the order of the flow
@@ -94,10 +92,12 @@ class DataDir:
         """What runs on this folder now, or None: also when a killed one left its file behind."""
         try:
             with open(self.running_file) as file:
-                return Running.model_validate_json(file.read()) if _is_held(file) else None
+                return parse_model(str(self.running_file), file.read(), Running) if _is_held(file) else None
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except NewerSchema:
+            raise
+        except (OSError, ValueError, BadInput) as error:
             raise Unavailable(
                 f"{self.running_file} cannot be read ({type(error).__name__}); restart voxloom"
             ) from error

@@ -9,6 +9,10 @@ class BadInput(VoxloomError):
     """What was sent cannot be used (INVALID_ARGUMENT)."""
 
 
+class NewerSchema(BadInput):
+    """What is stored was written by a newer release: this one leaves it alone and cannot work with it."""
+
+
 class NotFound(VoxloomError):
     """The named thing does not exist (NOT_FOUND)."""
 

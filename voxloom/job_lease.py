@@ -14,7 +14,7 @@ from pydantic import Field
 
 from voxloom import keys
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
-from voxloom.manifest import Record
+from voxloom.record import Record
 from voxloom.storage import ObjectStore, parse_model, write_model
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,13 @@ class Lease:
     def interrupt(self) -> None:
         """Hands the job back unfinished, to be resumed by whoever comes; counts as no failure."""
         self._settle(state=JobState.ACCEPTED, not_before=0.0)
+
+    def postpone(self, error: str) -> None:
+        """Hands the job back as one that another release has to do; counts as no failure."""
+        pause_until = self._policy.clock() + _MAX_RETRY_PAUSE_S
+        self._settle(
+            state=JobState.ACCEPTED, not_before=pause_until, error=_writable(error[:_MAX_ERROR_LENGTH])
+        )
 
     def _settle(self, **changes: Any) -> None:
         with self._lock:

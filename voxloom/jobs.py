@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from voxloom import keys
-from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
+from voxloom.errors import BadInput, Conflict, NewerSchema, NotFound, Unavailable
 from voxloom.job_lease import JobInterrupted, JobRecord, JobState, Lease, LeaseLost, Policy, job_key
 from voxloom.storage import ObjectStore, list_all, parse_model, read_model, write_model
 
@@ -39,7 +39,7 @@ class Jobs:
         self.policy = Policy(lease_s, max_failures, max_claims, clock)
         self._store = store
         self._owner = owner or f"{socket.gethostname()}-{os.getpid()}"
-        self._cache: dict[str, tuple[str, JobRecord]] = {}  # key -> etag and what that version says
+        self._cache: dict[str, tuple[str, JobRecord | None]] = {}  # key -> etag and what that version says
         self._cache_lock = threading.Lock()
 
     def submit(self, kind: str, job_id: str, spec: dict[str, Any], trace: str = "") -> JobRecord:
@@ -92,25 +92,31 @@ class Jobs:
                 if version is not None:
                     found[info.key] = version
             self._cache = {key: v for key, v in known.items() if not key.startswith(prefix)} | found
-        return sorted(found.values(), key=lambda version: (version[1].created_at, version[1].id))
+        readable = [(etag, record) for etag, record in found.values() if record is not None]
+        return sorted(readable, key=lambda version: (version[1].created_at, version[1].id))
 
-    def _read(self, key: str) -> tuple[str, JobRecord] | None:
+    def _read(self, key: str) -> tuple[str, JobRecord | None] | None:
+        """None for one that is gone; one that cannot be read has no record, and the log says so once."""
         try:
             data, etag = self._store.get_with_etag(key)
-            return etag, parse_model(key, data, JobRecord)
         except NotFound:
             return None
+        try:
+            return etag, parse_model(key, data, JobRecord)
+        except NewerSchema as error:
+            log.error("job record left out: %s", error)
         except BadInput as error:
             log.error("job record left out: %s; repair or delete it", error)
-            return None
+        return etag, None
 
 
 class JobWorker:
     """Runs the jobs of one kind, one after the other, in a thread of its own.
 
     `run` returns the result; it resumes from what an earlier run left in the store. BadInput fails the job at
-    once, any other exception is tried again up to `max_failures`; `on_failed` then hears of it. A job during
-    which the worker died `max_claims` times without getting further fails as well.
+    once, any other exception is tried again up to `max_failures`; `on_failed` then hears of it. NewerSchema
+    hands it back: it waits for a worker of the newer release. A job during which the worker died `max_claims`
+    times without getting further fails as well.
     """
 
     def __init__(
@@ -192,6 +198,10 @@ class JobWorker:
         except LeaseLost as lost:
             log.warning("%s", lost)
             return lambda: None
+        except NewerSchema as error:
+            log.error("job %s waits for a newer voxloom: %s", name, error)
+            text = str(error)
+            return lambda: lease.postpone(text)
         except BadInput as error:
             log.error("job %s failed: %s", name, error)
             text = str(error)

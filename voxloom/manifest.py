@@ -9,19 +9,13 @@ from typing import Any, BinaryIO, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voxloom.errors import BadInput
+from voxloom.record import Part, Record
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
-class Record(BaseModel):
-    """Base of every JSON document in the store: frozen, versioned, fields of newer releases left out."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    schema_version: int = 1
-
-
-class AudioLevels(Record):
+class AudioLevels(Part):
     """What `audio.measure` found."""
 
     duration_s: float
@@ -65,6 +59,10 @@ class Utterance(BaseModel):
     split: SplitName
 
 
+class ShardRow(Record, Utterance):
+    """<utterance>.json in a shard: a row of the manifest as a document of its own."""
+
+
 class ListedClip(BaseModel):
     """One line of somebody's JSONL manifest; what it does not say is None."""
 
@@ -77,7 +75,7 @@ class ListedClip(BaseModel):
     split: SplitName | None = None
 
 
-class SplitSummary(Record):
+class SplitSummary(Part):
     utterances: int = 0
     speakers: int = 0
     hours: float = 0.0

@@ -1,13 +1,13 @@
 """The object store: its port, its adapters chosen by URL, and records read and written as JSON."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import BaseModel, ValidationError
-
 from voxloom.errors import BadInput, NotFound
+from voxloom.record import R, Record, parse_model
 from voxloom.storage_folder import FolderStore
 from voxloom.storage_port import ObjectInfo, ObjectStore
 
@@ -20,10 +20,13 @@ __all__ = [
     "open_store",
     "parse_model",
     "read_model",
+    "usable",
     "write_model",
 ]
 
-M = TypeVar("M", bound=BaseModel)
+_log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 _PAGE = 10_000  # records in memory; each page reads its folder anew
 
 
@@ -44,24 +47,23 @@ def exists(store: ObjectStore, key: str) -> bool:
     return True
 
 
-def read_model(store: ObjectStore, key: str, model: type[M]) -> M:
+def read_model(store: ObjectStore, key: str, model: type[R]) -> R:
     """The JSON document at `key`; BadInput naming the key when it is not a valid `model`."""
     return parse_model(key, store.get(key), model)
 
 
-def parse_model(key: str, data: bytes, model: type[M]) -> M:
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}"
-            for fault in error.errors()[:5]
-        )
-        raise BadInput(f"{key} is not a valid {model.__name__}: {faults}") from error
+def usable(read: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+    """What `read` finds for each item; what is gone or cannot be used is left out, and the log says so: one
+    bad document does not hide the others."""
+    for item in items:
+        try:
+            yield read(item)
+        except (BadInput, NotFound) as error:
+            _log.error("left out: %s", error)
 
 
 def write_model(
-    store: ObjectStore, key: str, model: BaseModel, *, if_absent: bool = False, if_match: str | None = None
+    store: ObjectStore, key: str, model: Record, *, if_absent: bool = False, if_match: str | None = None
 ) -> str:
     """Writes the record as JSON that a person can read; returns the etag."""
     data = model.model_dump_json(indent=2).encode() + b"\n"

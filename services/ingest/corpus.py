@@ -13,7 +13,7 @@ from typing import Literal
 from services.ingest.archive import ArchiveLimits, File, unsafe
 from services.ingest.refusals import Reason, Refusal
 from voxloom.errors import BadInput
-from voxloom.manifest import Record
+from voxloom.record import Record
 
 Format = Literal["folder", "csv", "jsonl"]
 Members = Iterator[File | Refusal]

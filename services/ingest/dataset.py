@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.ingest import importer, shards
 from services.ingest.config import IngestConfig
-from services.ingest.refusals import read_report
+from services.ingest.refusals import ReportLine, read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
@@ -13,7 +13,7 @@ from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.events import announce
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
 from voxloom.manifest import SPLITS, DatasetRecord, SplitName, write_csv
-from voxloom.storage import ObjectStore, exists, list_all, read_model, write_model
+from voxloom.storage import ObjectStore, exists, list_all, read_model, usable, write_model
 from voxloom.v1.events_pb2 import DatasetReady
 
 KIND = "dataset"
@@ -103,7 +103,7 @@ class DatasetBuilder:
                 continue  # deleted just now: the next snapshot will not see it
         return frozenset(found)
 
-    def _refused(self) -> Iterator[dict[str, str]]:
+    def _refused(self) -> Iterator[ReportLine]:
         """Law 8: what imports refused. Of each corpus the latest import that looked at its clips speaks."""
         heard = set()
         for job in reversed(self._jobs.list(importer.KIND)):
@@ -130,7 +130,7 @@ class DatasetBuilder:
 def list_datasets(store: ObjectStore) -> list[DatasetRecord]:
     """Newest first."""
     found = [info.key for info in list_all(store, "manifests/") if info.key.endswith("/dataset.json")]
-    records = [read_model(store, key, DatasetRecord) for key in found]
+    records = usable(lambda key: read_model(store, key, DatasetRecord), found)
     return sorted(records, key=lambda record: (record.created_at, record.dataset), reverse=True)
 
 

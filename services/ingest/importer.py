@@ -14,8 +14,10 @@ from services.ingest.threads import ordered_map
 from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput
 from voxloom.events import announce
+from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Lease
 from voxloom.keys import import_report
+from voxloom.record import to_model
 from voxloom.storage import ObjectStore
 from voxloom.v1.events_pb2 import CorpusImported
 
@@ -36,7 +38,7 @@ class Importer:
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job; its result is what `services.ingest.messages` shows."""
-        spec = ImportSpec.model_validate(job.spec)
+        spec = to_model(job_key(KIND, job.id), job.spec, ImportSpec)
         lease.progress(0, 0, "reading the transcripts")
         with self._store.open(spec.upload) as tar:
             index = read_index(_heeding(walk(tar, self._limits), lease.check), spec, self._limits)

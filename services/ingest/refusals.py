@@ -1,13 +1,13 @@
 """Law 8: whatever is not taken in has a reason, a count and an example; the full list lies in the store."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from voxloom.keys import IMPORT_REPORTS, import_report
-from voxloom.storage import ObjectStore, list_all
+from voxloom.keys import import_report
+from voxloom.record import Record, parse_lines, to_line
+from voxloom.storage import ObjectStore
 
 MAX_EXAMPLES = 20
 
@@ -43,6 +43,16 @@ class Refusal:
     @staticmethod
     def of(path: str, reason: str, detail: str = "") -> "Refusal":
         return Refusal(printable(path, 600), str(reason), printable(detail, 300))
+
+
+class ReportLine(Record):
+    """One line of imports/<job>.jsonl."""
+
+    utterance: str  # the id that the clip would have
+    corpus: str
+    path: str
+    reason: str
+    detail: str = ""
 
 
 def printable(text: str, most: int = 200) -> str:
@@ -93,20 +103,12 @@ class Tally:
 def write_report(store: ObjectStore, job: str, corpus: str, refusals: Iterable[tuple[str, Refusal]]) -> None:
     """One line a refusal, given as (utterance id, refusal). Doing it again writes the same bytes."""
     lines = (
-        json.dumps({"utterance": utterance, "corpus": corpus, **vars(refusal)}, ensure_ascii=False) + "\n"
-        for utterance, refusal in refusals
+        ReportLine(utterance=utterance, corpus=corpus, **vars(refusal)) for utterance, refusal in refusals
     )
-    store.put_stream(import_report(job), (line.encode() for line in lines))
+    store.put_stream(import_report(job), map(to_line, lines))
 
 
-def read_report(store: ObjectStore, job: str) -> Iterator[dict[str, str]]:
+def read_report(store: ObjectStore, job: str) -> Iterator[ReportLine]:
     """The lines of one report."""
     with store.open(import_report(job)) as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def read_reports(store: ObjectStore) -> Iterator[dict[str, str]]:
-    """The lines of all reports, import by import."""
-    for info in list_all(store, IMPORT_REPORTS):
-        yield from read_report(store, info.key.removeprefix(IMPORT_REPORTS).removesuffix(".jsonl"))
+        yield from parse_lines(import_report(job), file, ReportLine)

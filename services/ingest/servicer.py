@@ -109,7 +109,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         if job.kind != importer.KIND or job.state is not JobState.FAILED:
             return dict(job.result.get("refused_by_reason", {}))
         try:
-            return dict(Counter(line["reason"] for line in read_report(self._store, job.id)))
+            return dict(Counter(line.reason for line in read_report(self._store, job.id)))
         except NotFound:
             return {}
 

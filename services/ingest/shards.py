@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.ingest.threads import ordered_map
 from voxloom import audio, keys
 from voxloom.errors import BadInput
-from voxloom.manifest import SplitName, Utterance
+from voxloom.manifest import ShardRow, SplitName, Utterance
 from voxloom.storage import ObjectStore
 
 MAX_UTTERANCES = 1000
@@ -69,9 +69,8 @@ def _tar(
 
 def _pair(store: ObjectStore, row: Utterance) -> bytes:
     flac = audio.encode_flac(read_clip(store, row))
-    return _member(f"{row.utterance}.flac", flac) + _member(
-        f"{row.utterance}.json", row.model_dump_json().encode()
-    )
+    document = ShardRow(**row.model_dump()).model_dump_json().encode()
+    return _member(f"{row.utterance}.flac", flac) + _member(f"{row.utterance}.json", document)
 
 
 def _member(name: str, content: bytes) -> bytes:

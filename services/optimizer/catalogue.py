@@ -32,7 +32,7 @@ def folders(store: ObjectStore, prefix: str) -> Iterator[str]:
 
 def list_models(store: ObjectStore) -> list[Entry]:
     """Newest first."""
-    found = (find_model(store, model) for model in folders(store, "models/"))
+    found = storage.usable(lambda model: find_model(store, model), folders(store, "models/"))
     return sorted(filter(None, found), key=lambda entry: entry.bundle.created_at, reverse=True)
 
 

@@ -21,7 +21,7 @@ from services.optimizer.records import (
 from services.optimizer.testset import unit_of
 from voxloom import wer
 from voxloom.bundle import Export, FileHash, ProductionPointer, load_bundle
-from voxloom.errors import BadInput, NotFound
+from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.storage import ObjectStore
 
 
@@ -46,12 +46,15 @@ class Measured:
 
 
 def load_rival(store: ObjectStore, pointer: ProductionPointer | None) -> Rival | None:
-    """None while nothing is in production. A damaged bundle is told of, not raised: a verdict needs it."""
+    """None while nothing is in production. A damaged bundle is told of, not raised: a verdict needs it. One
+    of a newer release is raised: that release can measure it."""
     if pointer is None:
         return None
     try:
         bundle = load_bundle(store, pointer.model)
         return Rival(pointer.model, Recogniser(bundle.served_graph, bundle.tokenizer))
+    except NewerSchema:
+        raise
     except (BadInput, NotFound) as error:
         return Rival(pointer.model, error=str(error))
 

@@ -1,6 +1,5 @@
 """The optimize job: from the trainer's export to a measured bundle, a decision, perhaps a promotion."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from services.optimizer import catalogue, measure, promote, quantize, testset
 from services.optimizer.decide import Measured, Rival, decide, load_rival
 from services.optimizer.exports import TOKENS, Exported, read_export
 from services.optimizer.measure import Recogniser, Transcripts
-from services.optimizer.records import FP32, INT8, Decision
+from services.optimizer.records import FP32, INT8, Decision, HypothesisLine
 from voxloom import keys, storage
 from voxloom.bundle import (
     Bundle,
@@ -26,6 +25,7 @@ from voxloom.engine import Engine
 from voxloom.errors import Conflict
 from voxloom.jobs import JobRecord, Lease
 from voxloom.manifest import Utterance
+from voxloom.record import to_line
 from voxloom.runtime import announce
 from voxloom.storage import ObjectStore
 from voxloom.v1.events_pb2 import ModelPromoted, ModelRejected
@@ -181,19 +181,17 @@ def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -
 def _hypothesis_lines(transcripts: Transcripts, served_file: str) -> bytes:
     """One JSON line an utterance, so that a report can be scored again."""
     rows = zip(transcripts.utterances, transcripts.hypotheses[served_file], strict=True)
-    return "".join(
-        json.dumps(
-            {
-                "key": utterance.utterance,
-                "text": hypothesis,
-                "reference": utterance.text,
-                "source": utterance.source,
-                "corpus": utterance.corpus,
-                "speaker": utterance.speaker,
-                "duration_s": utterance.duration_s,
-            },
-            ensure_ascii=False,
+    return b"".join(
+        to_line(
+            HypothesisLine(
+                key=utterance.utterance,
+                text=hypothesis,
+                reference=utterance.text,
+                source=utterance.source,
+                corpus=utterance.corpus,
+                speaker=utterance.speaker,
+                duration_s=utterance.duration_s,
+            )
         )
-        + "\n"
         for utterance, hypothesis in rows
-    ).encode()
+    )

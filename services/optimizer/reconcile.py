@@ -8,7 +8,7 @@ from services.optimizer.optimize import KIND, finish
 from voxloom import keys, storage
 from voxloom.bundle import Export
 from voxloom.bus import EventBus
-from voxloom.errors import BadInput, NotFound
+from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.jobs import Jobs, JobState
 from voxloom.storage import ObjectStore
 
@@ -38,7 +38,11 @@ class Reconcile:
         except BadInput as error:
             _log.error("run %s is left out: %s; export it again", run, error)
             return True
-        return self._settle(export)
+        try:
+            return self._settle(export)
+        except BadInput as error:  # a record that cannot be read holds up no other run
+            _log.error("run %s is left out: %s", run, error)
+            return isinstance(error, NewerSchema)
 
     def _settle(self, export: Export) -> bool:
         spec = {"run": export.run, "dataset": export.dataset}

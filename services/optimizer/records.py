@@ -2,21 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from voxloom.manifest import Record
+from voxloom.record import Part, Record
 
 FP32 = "model.onnx"
 INT8 = "model.int8.onnx"
 
 Unit = Literal["words", "characters"]
 Outcome = Literal["promoted", "rejected"]
-
-
-class Part(BaseModel):
-    """A piece of a record, without a version of its own."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ErrorCounts(Part):
@@ -104,6 +98,18 @@ class TestSet(Part):
     audio_s: float
     unit: Unit = "words"  # characters where the script writes no spaces
     excluded_by_reason: dict[str, int] = Field(default_factory=dict)
+
+
+class HypothesisLine(Record):
+    """One line of models/<model>/test_hypotheses.jsonl."""
+
+    key: str  # of the utterance
+    text: str  # what the served graph heard
+    reference: str
+    source: str
+    corpus: str
+    speaker: str
+    duration_s: float
 
 
 class Decision(Record):

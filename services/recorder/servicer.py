@@ -95,6 +95,6 @@ def _response(take: StoredTake) -> recorder_pb2.UploadTakeResponse:
         utterance=take.record.utterance,
         speaker=take.record.speaker,
         record_key=take.record_key,
-        checks=audio_pb2.AudioChecks(**take.record.levels.model_dump(exclude={"schema_version"})),
+        checks=audio_pb2.AudioChecks(**take.record.levels.model_dump()),
         already_stored=take.already_stored,
     )

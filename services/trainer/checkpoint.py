@@ -12,7 +12,7 @@ from services.trainer.model import Recogniser
 from services.trainer.train import Counters, State
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
-from voxloom.manifest import Record
+from voxloom.record import Record
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
 _LATEST = "latest.json"

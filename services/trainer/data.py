@@ -4,7 +4,6 @@ Shapes: B utterances of a batch, T feature frames, F mel bins, U tokens.
 """
 
 import io
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,8 @@ from services.trainer.recipes import Recipe
 from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
-from voxloom.manifest import DatasetRecord, SplitName, Utterance
+from voxloom.manifest import DatasetRecord, ShardRow, SplitName, Utterance
+from voxloom.record import parse_model
 from voxloom.storage import ObjectStore
 from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
 
@@ -123,7 +123,7 @@ def read_shard(stream: BinaryIO, key: str) -> Iterator[tuple[Utterance, npt.NDAr
 
 
 def _parse_pair(row_json: bytes, flac: bytes, key: str) -> tuple[Utterance, npt.NDArray[np.int16]]:
-    row = Utterance.model_validate(json.loads(row_json))
+    row = parse_model(f"a document in {key}", row_json, ShardRow)
     samples, rate_hz = soundfile.read(io.BytesIO(flac), dtype="int16")
     if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
         raise BadInput(f"{key}: {row.utterance} has {rate_hz} Hz, {samples.ndim} axes; expected 16 kHz mono")

@@ -29,7 +29,7 @@ from services.trainer.train import Hooks, Interrupted, State, Task, new_state, t
 from voxloom import keys, logs
 from voxloom.config import load
 from voxloom.cpus import cpu_count
-from voxloom.errors import BadInput, VoxloomError
+from voxloom.errors import VoxloomError
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, open_store, write_model
 from voxloom.tokenizer import CharTokenizer
@@ -58,7 +58,7 @@ def run_job(run_id: str) -> int:
         _log.info("%s", end)
         return 0
     except VoxloomError as error:
-        _say(error=str(error), final=isinstance(error, BadInput))
+        _say(error=str(error), kind=type(error).__name__)
         return 1
     return 0
 

@@ -1,22 +1,27 @@
 """The run's curve as JSON lines in the store, for `voxloom runs watch` and whoever plots it."""
 
-import json
+import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
+
+from pydantic import ConfigDict
 
 from voxloom import keys
 from voxloom.errors import NotFound
+from voxloom.record import Record, parse_lines, parse_model, to_line
 from voxloom.storage import ObjectStore
 
 _STEP_LINE_EVERY_S = 1.0
 _WRITE_EVERY_S = 2.0
+_NO_STEP = re.compile(rb'"steps_total": ?0,')  # in a line that tells of no step; found without parsing it
+_NO_VALIDATION = re.compile(rb'"val_wer": ?null')
 
 
-@dataclass
-class Metrics:
+class Metrics(Record):
     """One line of metrics.jsonl, fields as in `RunMetrics` of trainer.proto; val_* at the end of an epoch."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # a training that diverges shows it
 
     step: int = 0
     epoch: int = 0
@@ -59,7 +64,7 @@ class MetricsLog:
         self._append(line)
 
     def flush(self) -> None:
-        self._store.put(self._key, "".join(_dump(line) for line in self._lines).encode())
+        self._store.put(self._key, b"".join(map(to_line, self._lines)))
         self._written_s = self._clock()
 
     def _append(self, line: Metrics) -> None:
@@ -73,10 +78,10 @@ class MetricsLog:
 def read_metrics(store: ObjectStore, run: str) -> list[Metrics]:
     """The lines so far; none before the run has begun."""
     try:
-        text = store.get(keys.run_metrics(run)).decode()
+        data = store.get(keys.run_metrics(run))
     except NotFound:
         return []
-    return [parse_line(line) for line in text.splitlines()]
+    return list(parse_lines(keys.run_metrics(run), data.splitlines(), Metrics))
 
 
 class Latest(NamedTuple):
@@ -90,19 +95,11 @@ class Latest(NamedTuple):
 def read_latest(store: ObjectStore, run: str) -> Latest:
     """The last lines of the run, in bounded memory: a run of days has many. NotFound before it has begun."""
     line = step = validation = b""
-    with store.open(keys.run_metrics(run)) as file:
+    key = keys.run_metrics(run)
+    with store.open(key) as file:
         for line in file:
-            if b'"steps_total": 0,' not in line:
+            if not _NO_STEP.search(line):
                 step = line
-            if b'"val_wer": null' not in line:
+            if not _NO_VALIDATION.search(line):
                 validation = line
-    return Latest(*(parse_line(each.decode()) if each else None for each in (line, step, validation)))
-
-
-def parse_line(line: str) -> Metrics:
-    known = {f.name for f in fields(Metrics)}
-    return Metrics(**{name: value for name, value in json.loads(line).items() if name in known})
-
-
-def _dump(line: Metrics) -> str:
-    return json.dumps(asdict(line), ensure_ascii=False) + "\n"
+    return Latest(*(parse_model(key, each, Metrics) if each else None for each in (line, step, validation)))

@@ -10,8 +10,9 @@ from services.trainer.recipes import Recipe, choose, named
 from voxloom import keys
 from voxloom.errors import Conflict, NotFound, NotReady
 from voxloom.jobs import JobRecord, Jobs
-from voxloom.manifest import DatasetRecord, Record
-from voxloom.storage import ObjectStore, list_all, read_model, write_model
+from voxloom.manifest import DatasetRecord
+from voxloom.record import Record
+from voxloom.storage import ObjectStore, list_all, read_model, usable, write_model
 
 KIND = "train"
 
@@ -39,7 +40,7 @@ class RunRecord(Record):
 def newest_dataset(store: ObjectStore) -> DatasetRecord | None:
     """The dataset that was made last; a dataset exists once its dataset.json does."""
     found = [info.key for info in list_all(store, "manifests/") if info.key.endswith("/dataset.json")]
-    records = [read_model(store, key, DatasetRecord) for key in found]
+    records = usable(lambda key: read_model(store, key, DatasetRecord), found)
     return max(records, key=lambda record: record.created_at, default=None)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
 
 import grpc.aio
 from google.protobuf.message import Message
@@ -16,7 +15,7 @@ from voxloom.bundle import Export
 from voxloom.errors import BadInput, NotFound
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.rpc import blocking
-from voxloom.storage import ObjectStore, read_model
+from voxloom.storage import ObjectStore, read_model, usable
 from voxloom.v1 import trainer_pb2 as pb
 from voxloom.v1 import trainer_pb2_grpc
 
@@ -75,7 +74,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         return self._get(record.run)
 
     def _list(self) -> list[pb.Run]:
-        return [self._to_run(job) for job in reversed(self._jobs.list(KIND))]
+        return list(usable(self._to_run, reversed(self._jobs.list(KIND))))
 
     def _get(self, run: str) -> pb.Run:
         return self._watch(run)[0]
@@ -115,4 +114,4 @@ def to_message(record: RunRecord, job: JobRecord, lines: list[Metrics], export: 
 
 
 def to_metrics(line: Metrics) -> pb.RunMetrics:
-    return pb.RunMetrics(**{name: value for name, value in asdict(line).items() if value is not None})
+    return pb.RunMetrics(**line.model_dump(exclude={"schema_version"}, exclude_none=True))

@@ -15,12 +15,13 @@ from services.trainer.config import TrainerConfig
 from services.trainer.recipes import recipe_from_dict
 from services.trainer.runs import find_dataset, read_run, refuse_lossy
 from voxloom.bundle import Export
-from voxloom.errors import BadInput, NotReady, VoxloomError
+from voxloom.errors import BadInput, NewerSchema, NotReady, VoxloomError
 from voxloom.jobs import JobInterrupted, JobRecord, Lease, LeaseLost
 from voxloom.keys import export_file
 from voxloom.storage import ObjectStore, exists, read_model
 
 _CHECKPOINT_GRACE_S = 30.0
+_FINAL = {kind.__name__: kind for kind in (BadInput, NewerSchema)}  # what no second try can mend
 _log = logging.getLogger(__name__)
 
 _ALLOCATOR = {
@@ -132,6 +133,6 @@ class _Child:
         if "result" in message:
             self._result = message["result"]
         elif "error" in message:
-            self._error = (BadInput if message.get("final") else VoxloomError)(message["error"])
+            self._error = _FINAL.get(message["kind"], VoxloomError)(message["error"])
         else:
             self._latest = (message["done"], message["total"], message["message"])

@@ -282,10 +282,21 @@ def eta_s(task: Task, state: State, steps_in_epoch: int = 1) -> float:
 
 def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metrics:
     """The line of an epoch: validation errors and one example, a different one each time."""
-    line = Metrics(step=state.at.step, epoch=state.at.epoch, epochs=planned_epochs(task, state))
-    line.eta_s, line.message = eta_s(task, state), message
-    if scored.utterances:
-        shown = scored.utterances[state.at.epoch % len(scored.utterances)]
-        line.val_wer, line.val_cer = scored.wer, scored.cer
-        line.example_reference, line.example_hypothesis = shown.reference, shown.hypothesis
-    return line
+    line = Metrics(
+        step=state.at.step,
+        epoch=state.at.epoch,
+        epochs=planned_epochs(task, state),
+        eta_s=eta_s(task, state),
+        message=message,
+    )
+    if not scored.utterances:
+        return line
+    shown = scored.utterances[state.at.epoch % len(scored.utterances)]
+    return line.model_copy(
+        update={
+            "val_wer": scored.wer,
+            "val_cer": scored.cer,
+            "example_reference": shown.reference,
+            "example_hypothesis": shown.hypothesis,
+        }
+    )

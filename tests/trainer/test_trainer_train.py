@@ -1,5 +1,8 @@
 """The plan of a run: budget, learning rate, patience, plateau, and its metrics."""
 
+import json
+import math
+
 import pytest
 from trainer_maker import make_dataset
 
@@ -96,8 +99,6 @@ def test_the_recipe_follows_the_hours_and_says_why(hours, name):
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_a_recipe_survives_run_json(recipe):
-    import json
-
     assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
@@ -114,3 +115,23 @@ def test_only_faults_count_as_loss(tmp_path):
     _, lossy, _ = make_dataset(tmp_path / "b", dropped={"sentence_in_val_or_test": 6, "silent": 2})
     with pytest.raises(NotReady, match=r"lost 17% .* 2 silent"):
         refuse_lossy(lossy, RECIPES["tiny"])
+
+
+def test_a_diverged_loss_is_written_as_json_and_read_again(tmp_path):
+    store, _, _ = make_dataset(tmp_path)
+    log = MetricsLog(store, "r-test", 0, lambda line: None)
+    log.epoch(Metrics(step=1, loss=float("nan"), gradient_norm=float("inf")))
+    log.flush()
+    line = store.get("runs/r-test/metrics.jsonl")
+    assert json.loads(line, parse_constant=pytest.fail)["schema_version"] == 1
+    [read] = read_metrics(store, "r-test")
+    assert math.isnan(read.loss)
+    assert read.gradient_norm == math.inf
+
+
+def test_lines_without_a_version_are_read(tmp_path):
+    store, _, _ = make_dataset(tmp_path)
+    store.put(
+        "runs/r-test/metrics.jsonl", b'{"step": 1, "loss": NaN, "val_wer": null}\n{"step": 2, "x": 1}\n'
+    )
+    assert [line.step for line in read_metrics(store, "r-test")] == [1, 2]

@@ -61,7 +61,7 @@ def test_refusals_are_counted_with_examples_and_listed_whole(world: World) -> No
     assert (result["accepted"], result["refused"]) == (19, 2)
     assert result["refused_by_reason"] == {Reason.NO_TRANSCRIPT: 1, Reason.UNREADABLE_AUDIO: 1}
     assert result["refused_examples"][Reason.UNREADABLE_AUDIO][0].startswith("clips/3.wav: ")  # type: ignore[index]
-    assert [(line["path"], line["reason"]) for line in read_report(world.store, "job")] == [
+    assert [(line.path, line.reason) for line in read_report(world.store, "job")] == [
         ("clips/3.wav", "unreadable_audio"),
         ("stray.wav", "no_transcript"),
     ]

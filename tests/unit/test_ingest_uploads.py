@@ -108,6 +108,13 @@ def test_the_sweep_removes_what_no_import_needs(world: World) -> None:
     assert world.uploads() == {fresh}
 
 
+def test_no_upload_is_an_orphan_while_a_job_cannot_be_read(world: World) -> None:
+    world.store.put("uploads/u-1000-orphan.tar", b"of a job of a newer release")
+    world.store.put("jobs/import/newer.json", b'{"schema_version": 2}')
+    uploads.sweep(world.store, world.jobs, 1e9)
+    assert world.uploads() == {"uploads/u-1000-orphan.tar"}
+
+
 def message(**fields: object) -> ingest_pb2.ImportSpec:
     values = {"corpus": "village", "format": ingest_pb2.CORPUS_FORMAT_CSV} | fields
     return ingest_pb2.ImportSpec(**values)

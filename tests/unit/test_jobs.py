@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from voxloom import keys
-from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
+from voxloom.errors import BadInput, Conflict, NewerSchema, NotFound, Unavailable
 from voxloom.jobs import JobInterrupted, JobRecord, Jobs, JobState, JobWorker, Lease, LeaseLost
 from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 
@@ -336,6 +336,35 @@ def test_an_exception_is_tried_again_and_bad_input_is_not(bench: Bench) -> None:
     wait_until(lambda: len(bench.failed) == 1)
     assert [record.id for record in bench.failed] == ["bad"]
     assert next(tries["bad"]) == 2
+
+
+def test_what_a_newer_release_has_to_do_waits_for_it(bench: Bench) -> None:
+    def run(record: JobRecord, lease: Lease) -> dict[str, Any]:
+        raise NewerSchema("runs/r/run.json has schema version 2; upgrade voxloom")
+
+    bench.jobs.submit("import", "j1", {})
+    bench.start(run)
+    wait_until(lambda: "upgrade voxloom" in bench.jobs.get("import", "j1").error)
+    record = bench.jobs.get("import", "j1")
+    assert (record.state, record.failures) == (JobState.ACCEPTED, 0)
+    assert record.not_before > time.time() + 30
+    assert bench.failed == []
+
+
+def test_a_record_of_a_newer_release_is_left_as_it_is_and_told_of_once(
+    jobs: Jobs, folder_store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs.submit("import", "j1", {})
+    key, newer = keys.job("import", "j2"), b'{"schema_version": 2, "state": "waiting"}'
+    folder_store.put(key, newer)
+    for _ in range(3):
+        assert [record.id for record in jobs.list("import")] == ["j1"]
+    assert claimed(jobs).record.id == "j1"
+    assert jobs.claim("import") is None
+    with pytest.raises(NewerSchema, match="upgrade voxloom"):
+        jobs.submit("import", "j2", {})
+    assert folder_store.get(key) == newer
+    assert [key in message for message in caplog.messages] == [True]
 
 
 def test_failing_for_good_is_told_once(folder_store: FolderStore) -> None:

@@ -63,16 +63,18 @@ def to_onnx(model: Recogniser) -> bytes:
         )
     assert program is not None
     graph = program.model_proto
-    metadata = {
-        "model_type": "zipformer2_ctc",
-        "version": "1",
-        "model_author": "voxloom",
-        "comment": "conformer",
-    }
-    onnx.helper.set_model_props(graph, metadata)
+    _forget_the_making(graph)
+    onnx.helper.set_model_props(graph, _METADATA)
     stream = io.BytesIO()
     onnx.save(graph, stream)
     return stream.getvalue()
+
+
+def _forget_the_making(model: onnx.ModelProto) -> None:
+    """Drops the exporter's notes: stack traces with the paths of this machine, most of a small file."""
+    model.graph.ClearField("metadata_props")
+    for noted in (*model.graph.node, *model.graph.value_info):
+        noted.ClearField("metadata_props")
 
 
 @torch.inference_mode()

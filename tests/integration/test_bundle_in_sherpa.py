@@ -47,6 +47,12 @@ def test_sherpa_onnx_reads_the_same_text(graph: bytes, kind: str, tmp_path: Path
         assert stream.result.text.split() == ours.split()
 
 
+def test_a_graph_does_not_tell_where_it_was_made(graph: bytes) -> None:
+    for served in (graph, fold(graph), quantise(fold(graph))):
+        assert str(Path(__file__).parents[2]).encode() not in served
+        assert str(Path(torch.__file__).parent).encode() not in served
+
+
 def _sherpa(graph: bytes, folder: Path) -> sherpa_onnx.OfflineRecognizer:
     (folder / "model.onnx").write_bytes(graph)
     (folder / "tokens.txt").write_text(TOKENIZER.to_tokens_txt(), encoding="utf-8")

@@ -18,6 +18,7 @@ from voxloom.storage import ObjectStore, list_all, parse_model, read_model, writ
 __all__ = ["JobInterrupted", "JobRecord", "JobState", "JobWorker", "Jobs", "Lease", "LeaseLost"]
 
 log = logging.getLogger(__name__)
+Keys: TypeAlias = list[str]
 Records: TypeAlias = list[JobRecord]
 Versions: TypeAlias = list[tuple[str, JobRecord]]  # with the etag of each
 
@@ -58,6 +59,12 @@ class Jobs:
     def list(self, kind: str) -> Records:
         """All jobs of the kind, oldest first."""
         return [record for _, record in self._versions(kind)]
+
+    def unreadable(self, kind: str) -> Keys:
+        """Keys of the records that the last `list` left out, because they could not be read."""
+        with self._cache_lock:
+            found = self._cache.items()
+            return [key for key, (_, record) in found if record is None and key.startswith(f"jobs/{kind}/")]
 
     def claim(self, kind: str) -> Lease | None:
         """Takes the oldest job that waits, or whose worker died; None if there is nothing to do now."""

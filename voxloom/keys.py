@@ -9,6 +9,7 @@ from voxloom.errors import BadInput
 PRODUCTION = "models/production.json"
 RAW = "raw/"
 IMPORT_REPORTS = "imports/"
+FOLDERS = (RAW, "uploads/", IMPORT_REPORTS, "manifests/", "runs/", "models/", "jobs/")  # of every object
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

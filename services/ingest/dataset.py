@@ -54,13 +54,14 @@ class DatasetBuilder:
         raise Unavailable("recordings keep changing while the dataset is built; it is tried again in a while")
 
     def _write(self, snapshot: Snapshot, job: JobRecord, lease: Lease) -> DatasetRecord:
+        """The dataset that is there already gets back the shards that `voxloom store prune` took from it."""
         dataset = snapshot.dataset
+        cut = {split: shards.cut(dataset, split, snapshot.of(split)) for split in SPLITS}
+        self._write_shards(dataset, [shard for each in cut.values() for shard in each], lease)
         try:
             return read_model(self._store, keys.dataset_record(dataset), DatasetRecord)
         except NotFound:
             pass
-        cut = {split: shards.cut(dataset, split, snapshot.of(split)) for split in SPLITS}
-        self._write_shards(dataset, [shard for each in cut.values() for shard in each], lease)
         for split in SPLITS:
             self._store.put_stream(keys.manifest(dataset, split), write_csv(snapshot.of(split)))
         record = snapshot.record(_keys(cut), job.created_at, job.trace)
@@ -87,7 +88,8 @@ class DatasetBuilder:
                 shards.write(self._store, shard, self._threads, progress)
             except (shards.Damaged, NotFound) as error:
                 _log.warning("dataset %s is planned anew: %s", dataset, error)
-                self._remove(dataset)
+                if not exists(self._store, keys.dataset_record(dataset)):
+                    self._remove(dataset)
                 raise _Stale from error
 
     def _find_damaged(self, snapshot: Snapshot, lease: Lease) -> frozenset[str]:

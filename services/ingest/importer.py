@@ -10,7 +10,6 @@ from services.ingest.clips import Stored, store_clip, utterance_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Clip, ImportSpec, Index, Members, read_clips, read_index
 from services.ingest.refusals import Refusal, Tally, write_report
-from services.ingest.threads import ordered_map
 from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput
 from voxloom.events import announce
@@ -19,6 +18,7 @@ from voxloom.jobs import JobRecord, Lease
 from voxloom.keys import import_report
 from voxloom.record import to_model
 from voxloom.storage import ObjectStore
+from voxloom.threads import ordered_map
 from voxloom.v1.events_pb2 import CorpusImported
 
 KIND = "import"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from services.ingest.threads import ordered_map
 from voxloom import audio, keys
 from voxloom.errors import BadInput
 from voxloom.manifest import ShardRow, SplitName, Utterance
 from voxloom.storage import ObjectStore
+from voxloom.threads import ordered_map
 
 MAX_UTTERANCES = 1000
 MAX_PCM_BYTES = 256 * 2**20  # before FLAC halves it; known before anything is encoded

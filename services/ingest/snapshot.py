@@ -9,13 +9,13 @@ from enum import StrEnum
 
 from services.ingest.refusals import MAX_EXAMPLES, ReportLine
 from services.ingest.split import Placed, leaks, overlapping_test_sentences, place
-from services.ingest.threads import ordered_map
 from voxloom import keys
 from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.manifest import SPLITS, DatasetRecord, RawUtterance, SplitName, SplitSummary, Utterance
 from voxloom.storage import ObjectStore, list_all, read_model
 from voxloom.text import NORMALIZER_VERSION, normalize
+from voxloom.threads import ordered_map
 from voxloom.tokenizer import ctc_frames_needed
 
 BUILDER_VERSION = 1  # of what a dataset with the same rows looks like

@@ -51,9 +51,8 @@ def accept(store: ObjectStore, jobs: Jobs, spec: ImportSpec, key: str, digest: s
 def sweep(store: ObjectStore, jobs: Jobs, now_s: float) -> None:
     """Removes the uploads of finished imports, and those a day old that no import knows. While there is a job
     record that cannot be read, no upload counts as unknown."""
-    known = jobs.list(importer.KIND)
-    all_known = len(known) >= sum(1 for _ in list_all(store, f"jobs/{importer.KIND}/"))
-    states = {job.spec.get("upload"): job.state for job in known}
+    states = {job.spec.get("upload"): job.state for job in jobs.list(importer.KIND)}
+    all_known = not jobs.unreadable(importer.KIND)
     for info in list_all(store, "uploads/"):
         state = states.get(info.key)
         orphan = state is None and all_known and now_s - _received_at(info.key) > _ORPHAN_AFTER_S

@@ -12,7 +12,7 @@ from voxloom.errors import Conflict, NotFound, NotReady
 from voxloom.jobs import JobRecord, Jobs
 from voxloom.manifest import DatasetRecord
 from voxloom.record import Record
-from voxloom.storage import ObjectStore, list_all, read_model, usable, write_model
+from voxloom.storage import ObjectStore, exists, list_all, read_model, usable, write_model
 
 KIND = "train"
 
@@ -68,6 +68,16 @@ def refuse_lossy(dataset: DatasetRecord, recipe: Recipe) -> None:
         raise NotReady(
             f"dataset {dataset.dataset} lost {dataset.lost_fraction:.0%} of its clips ({reasons}), "
             f"allowed are {recipe.max_lost_fraction:.0%}; see `voxloom dataset show {dataset.dataset}`"
+        )
+
+
+def refuse_pruned(store: ObjectStore, dataset: DatasetRecord) -> None:
+    """Training does not start on a dataset without its shards. They go in order, so the first ones tell."""
+    firsts = [split.shards[0] for split in dataset.splits.values() if split.shards]
+    if missing := [key for key in firsts if not exists(store, key)]:
+        raise NotReady(
+            f"dataset {dataset.dataset} has no shards any more ({missing[0]} is gone, as after `voxloom "
+            "store prune`); train on the newest dataset, or build one: voxloom dataset build"
         )
 
 

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from services.trainer.config import TrainerConfig
 from services.trainer.metrics import Metrics, read_metrics
 from services.trainer.recipes import recipe_from_dict
-from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refuse_lossy, submit
+from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refuse_lossy, refuse_pruned, submit
 from voxloom import keys
 from voxloom.bundle import Export
 from voxloom.errors import BadInput, NotFound
@@ -67,6 +67,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
                 f"seed is {request.seed}, budget_minutes is {request.budget_minutes}; expected 0 or more"
             )
         dataset = find_dataset(self._store, request.dataset)
+        refuse_pruned(self._store, dataset)
         seed = request.seed or self._config.train_seed
         record = submit(self._store, self._jobs, dataset, request.recipe, seed, request.budget_minutes)
         refuse_lossy(dataset, recipe_from_dict(record.recipe))

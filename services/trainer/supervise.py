@@ -13,7 +13,7 @@ from typing import Any
 
 from services.trainer.config import TrainerConfig
 from services.trainer.recipes import recipe_from_dict
-from services.trainer.runs import find_dataset, read_run, refuse_lossy
+from services.trainer.runs import RunRecord, find_dataset, read_run, refuse_lossy, refuse_pruned
 from voxloom.bundle import Export
 from voxloom.errors import BadInput, NewerSchema, NotReady, VoxloomError
 from voxloom.jobs import JobInterrupted, JobRecord, Lease, LeaseLost
@@ -42,16 +42,21 @@ class TrainJob:
     def run(self, record: JobRecord, lease: Lease) -> dict[str, Any]:
         """Returns the child's result; raises BadInput for what no second try can mend."""
         run = read_run(self.store, record.id)
-        try:
-            refuse_lossy(find_dataset(self.store, run.dataset), recipe_from_dict(run.recipe))
-        except NotReady as refusal:
-            raise BadInput(str(refusal)) from refusal
         key = export_file(run.run, "export.json")
         if not exists(self.store, key):  # it is there when a service died before its job's last word
+            self._check(run)
             _Child(run.run, environment(self.config)).follow(lease)
         export = read_model(self.store, key, Export)
         self.announce_trained(run.run)
         return {"model": export.model, "val_wer": export.val_wer}
+
+    def _check(self, run: RunRecord) -> None:
+        dataset = find_dataset(self.store, run.dataset)
+        try:
+            refuse_lossy(dataset, recipe_from_dict(run.recipe))
+            refuse_pruned(self.store, dataset)
+        except NotReady as refusal:
+            raise BadInput(str(refusal)) from refusal
 
 
 def environment(config: TrainerConfig) -> dict[str, str]:

@@ -282,21 +282,16 @@ def eta_s(task: Task, state: State, steps_in_epoch: int = 1) -> float:
 
 def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metrics:
     """The line of an epoch: validation errors and one example, a different one each time."""
-    line = Metrics(
+    said = scored.utterances
+    shown = said[state.at.epoch % len(said)] if said else None
+    return Metrics(
         step=state.at.step,
         epoch=state.at.epoch,
         epochs=planned_epochs(task, state),
         eta_s=eta_s(task, state),
         message=message,
-    )
-    if not scored.utterances:
-        return line
-    shown = scored.utterances[state.at.epoch % len(scored.utterances)]
-    return line.model_copy(
-        update={
-            "val_wer": scored.wer,
-            "val_cer": scored.cer,
-            "example_reference": shown.reference,
-            "example_hypothesis": shown.hypothesis,
-        }
+        val_wer=scored.wer if shown else None,
+        val_cer=scored.cer if shown else None,
+        example_reference=shown.reference if shown else "",
+        example_hypothesis=shown.hypothesis if shown else "",
     )

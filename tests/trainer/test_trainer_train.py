@@ -9,7 +9,7 @@ from trainer_maker import make_dataset
 from services.trainer.decode import Score
 from services.trainer.metrics import Metrics, MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
-from services.trainer.runs import refuse_lossy
+from services.trainer.runs import refuse_lossy, refuse_pruned
 from services.trainer.train import (
     Counters,
     State,
@@ -115,6 +115,14 @@ def test_only_faults_count_as_loss(tmp_path):
     _, lossy, _ = make_dataset(tmp_path / "b", dropped={"sentence_in_val_or_test": 6, "silent": 2})
     with pytest.raises(NotReady, match=r"lost 17% .* 2 silent"):
         refuse_lossy(lossy, RECIPES["tiny"])
+
+
+def test_a_dataset_without_its_shards_is_not_trained_on(tmp_path):
+    store, dataset, _ = make_dataset(tmp_path)
+    refuse_pruned(store, dataset)
+    store.delete(dataset.splits["val"].shards[0])
+    with pytest.raises(NotReady, match=r"no shards any more \(.*val-00000\.tar is gone.*dataset build"):
+        refuse_pruned(store, dataset)
 
 
 def test_a_diverged_loss_is_written_as_json_and_read_again(tmp_path):

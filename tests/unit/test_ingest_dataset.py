@@ -277,3 +277,27 @@ def test_shards_are_cut_by_count_and_by_size() -> None:
 )
 def test_encoder_frames_are_those_of_the_model(num_samples: int, frames: int) -> None:
     assert encoder_frames(num_samples / 16000) == frames
+
+
+def test_a_dataset_gets_back_the_shards_that_were_pruned(world: World) -> None:
+    for seed in range(4):
+        world.record(seed)
+    record = world.build()
+    before = objects(world.store, "manifests/")
+    for key in record.splits["train"].shards:
+        world.store.delete(key)
+    assert world.build() == record
+    assert objects(world.store, "manifests/") == before
+
+
+def test_a_dataset_that_cannot_get_back_its_shards_keeps_its_manifests(world: World) -> None:
+    """The gate measures on them."""
+    raws = [world.record(seed) for seed in range(4)]
+    record = world.build()
+    (shard,) = record.splits["train"].shards
+    world.store.delete(shard)
+    world.store.put(keys.raw_audio("user_recorded", "me", raws[0].utterance), WAVS[9])
+    assert world.build().dataset != record.dataset
+    kept = objects(world.store, f"manifests/{record.dataset}/")
+    assert len(kept) == 4
+    assert shard not in kept

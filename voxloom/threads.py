@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 def ordered_map(fn: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result]:
     """fn of each item, in the order of the items, with at most `2 * threads` items in hand."""
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="clips") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="map") as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(fn, item))

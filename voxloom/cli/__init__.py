@@ -7,7 +7,7 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, models, runs
+from voxloom.cli import dataset, models, runs, store
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
 from voxloom.cli.importing import import_
@@ -51,12 +51,13 @@ app.command()(runs.train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command()(transcribe)
+app.add_typer(store.app, name="store")
 app.command()(events)
 app.command()(status)
 
 
 def main() -> None:
-    """Exit code 0; 1 failed, and one line says what; 2 a wrong command line; 130 Ctrl-C."""
+    """Exit code 0; 1 failed, and one line says what; 2 a wrong command line; 3 not all of it; 130 Ctrl-C."""
     try:
         app()
     except VoxloomError as error:

@@ -1,0 +1,228 @@
+"""What a backup may overwrite and delete, and what a restore may."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import store_maker as made
+from store_maker import content, faults, fill
+
+from voxloom import keys
+from voxloom.errors import BadInput, NewerSchema, NotReady
+from voxloom.jobs import JobState
+from voxloom.storage import FolderStore
+from voxloom.store_backup import MARK, back_up, check_apart, read_mark, restore
+from voxloom.store_copy import Outcome
+
+NAME = "file:///voices"
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.store, self.backup = FolderStore(root / "store"), FolderStore(root / "backup")
+        self.told: list[tuple[int, int]] = []
+        fill(self.store)
+
+    def back_up(self, **options: Any) -> Outcome:
+        return back_up(self.store, self.backup, NAME, lambda *told: self.told.append(told), **options)
+
+    def restore(self, **options: Any) -> Outcome:
+        return restore(self.backup, self.store, lambda *told: self.told.append(told), **options)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    return World(tmp_path)
+
+
+def test_there_and_back(world: World, tmp_path: Path) -> None:
+    world.back_up()
+    assert world.told[-1] == (sum(map(len, content(world.store).values())),) * 2
+    before, world.store = content(world.store), FolderStore(tmp_path / "new")
+    outcome = world.restore()
+    assert content(world.store) == before
+    assert outcome.copied == len(before)
+    assert world.restore().copied == 0
+
+
+def test_it_says_whose_it_is_and_when_it_was_whole(world: World) -> None:
+    assert read_mark(world.backup) is None
+    world.back_up()
+    mark = read_mark(world.backup)
+    assert mark
+    assert (mark.source, mark.completed_at) == (NAME, mark.started_at)
+    damaged = keys.shard("d-1", "train", 0)
+    world.backup.put(damaged, world.backup.get(damaged)[:-1] + b"?")
+    assert world.back_up(verify=True).damaged == [damaged]
+    later = read_mark(world.backup)
+    assert later
+    assert later.completed_at == mark.completed_at
+
+
+def test_an_empty_store_is_not_backed_up(world: World, tmp_path: Path) -> None:
+    world.store = FolderStore(tmp_path / "typo")
+    with pytest.raises(NotReady, match=f"{NAME} is empty; is it the right one"):
+        world.back_up()
+    assert content(world.backup) == {}
+
+
+def test_a_store_in_use_is_not_taken_for_a_backup(world: World) -> None:
+    made.add_take(world.backup, "somebody")
+    before = content(world.backup)
+    with pytest.raises(NotReady, match=r"holds raw/user_recorded/ada/somebody\.json but no backup\.json"):
+        world.back_up(prune=True)
+    assert content(world.backup) == before
+    world.back_up(yes=True)
+    assert before.items() <= content(world.backup).items()
+
+
+def test_the_backup_of_another_store_is_not_mixed_in(world: World) -> None:
+    world.back_up()
+    with pytest.raises(NotReady, match="is a backup of file:///voices, not of file:///other"):
+        back_up(world.store, world.backup, "file:///other", lambda *_: None)
+    back_up(world.store, world.backup, "file:///other", lambda *_: None, yes=True)
+
+
+def test_a_backup_of_a_newer_release_is_left_alone(world: World) -> None:
+    world.backup.put(MARK, b'{"schema_version": 2}')
+    with pytest.raises(NewerSchema, match=r"backup\.json has schema version 2"):
+        world.back_up(yes=True)
+    assert content(world.backup) == {}
+
+
+def withdraw(world: World, name: str) -> set[str]:
+    gone = {keys.raw_record("user_recorded", "ada", name), keys.raw_audio("user_recorded", "ada", name)}
+    for key in gone:
+        world.store.delete(key)
+    return gone
+
+
+def test_what_was_withdrawn_leaves_the_backup_only_when_asked(world: World) -> None:
+    world.back_up()
+    gone = withdraw(world, "u-1")
+    assert world.back_up().deleted == 0
+    assert gone <= content(world.backup).keys()
+    assert world.back_up(prune=True).deleted == 2
+    assert content(world.backup) == content(world.store)
+
+
+def test_what_is_not_of_a_store_is_never_deleted(world: World) -> None:
+    for key in ("photos/cat.jpg", "notes.txt"):
+        world.backup.put(key, b"mine")
+    world.back_up(prune=True)
+    assert {"photos/cat.jpg", "notes.txt"} <= content(world.backup).keys()
+
+
+def test_more_than_half_is_deleted_only_when_it_is_meant(world: World) -> None:
+    world.back_up()
+    before = content(world.backup)
+    for key in before:
+        if not key.startswith(("raw/", "jobs/")):
+            world.store.delete(key)
+    made.add_take(world.store, "u-9")
+    with pytest.raises(NotReady, match=r"\d+ of \d+ objects in the backup are gone .* --prune --yes"):
+        world.back_up(prune=True)
+    assert content(world.backup) == before
+    assert world.back_up(prune=True, yes=True).deleted > len(before) / 2
+    assert content(world.backup) == content(world.store)
+
+
+def test_a_backup_is_whole_though_the_run_has_replaced_its_checkpoint(world: World) -> None:
+    world.back_up()
+    store, backup = world.store, world.backup
+    for step in (20, 30, 40):
+        made.add_checkpoint(store, "r-2", step)
+
+    def train_on(done: int, total: int) -> None:
+        if done == total:  # all is copied, nothing is deleted yet
+            for step in (50, 60, 70):
+                made.add_checkpoint(store, "r-2", step)
+
+    back_up(store, backup, NAME, train_on, prune=True)
+    assert faults(backup) == []
+    steps = [key for key in content(backup) if "r-2/checkpoints/step" in key]
+    assert steps == ["runs/r-2/checkpoints/step-000000040.safetensors"]
+
+
+def test_an_import_that_ends_meanwhile_keeps_its_upload_in_the_backup(world: World) -> None:
+    def end(done: int, total: int) -> None:
+        if done == total:
+            made.add_import(world.store, "waits", JobState.DONE)
+            world.store.delete(keys.upload("waits"))
+
+    back_up(world.store, world.backup, NAME, end, prune=True)
+    assert faults(world.backup) == []
+    assert keys.upload("waits") in content(world.backup)
+    assert world.back_up(prune=True).deleted == 1
+    assert faults(world.backup) == []
+
+
+def test_a_store_that_holds_other_things_is_not_restored_over(world: World) -> None:
+    world.back_up()
+    made.add_take(world.store, "since")
+    made.add_job(world.store, "import", "waits", JobState.RUNNING, upload="uploads/waits.tar")
+    before = content(world.store)
+    with pytest.raises(NotReady, match=r"3 of its objects are not those of the backup, first raw/.*since"):
+        world.restore()
+    assert content(world.store) == before
+    world.restore(yes=True)
+    assert content(world.store) == content(world.backup) | {
+        key: data for key, data in before.items() if "since" in key
+    }
+
+
+def test_a_restore_that_broke_off_goes_on(world: World) -> None:
+    world.back_up()
+    whole = content(world.store)
+    for key in list(whole)[::2]:
+        world.store.delete(key)
+    world.restore()
+    assert content(world.store) == whole
+
+
+def test_nothing_is_restored_from_nothing(world: World) -> None:
+    with pytest.raises(BadInput, match="there is no backup"):
+        world.restore(yes=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("file:///a", "file:///a"),
+        ("file:///a", "file:///a/"),
+        ("file:///a", "file:///a/b"),
+        ("file:///a/b", "file:///a"),
+        ("file:///a", "file:///b/../a/c"),
+        ("file:///a%20b", "file:///a b/c"),
+        ("s3://b?endpoint=http://h:1", "s3://b?endpoint=http://h:1/"),
+        ("s3://b?endpoint=http://h:1", "s3://b/x?endpoint=http://h:1"),
+        ("s3://b/x/y?endpoint=http://h:1", "s3://b/x?endpoint=http://h:1&region=r"),
+    ],
+)
+def test_a_backup_within_its_store_is_refused(one: str, other: str) -> None:
+    with pytest.raises(BadInput, match=r"lies in .*; choose another place"):
+        check_apart(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("file:///a", "file:///ab"),
+        ("file:///a/b", "file:///a/c"),
+        ("file:///a", "s3://a?endpoint=http://h:1"),
+        ("s3://b/x?endpoint=http://h:1", "s3://b/xy?endpoint=http://h:1"),
+        ("s3://b?endpoint=http://h:1", "s3://b?endpoint=http://h:2"),
+        ("s3://b?endpoint=http://h:1", "s3://c?endpoint=http://h:1"),
+    ],
+)
+def test_places_beside_each_other_are_not(one: str, other: str) -> None:
+    check_apart(one, other)
+
+
+def test_a_link_does_not_hide_where_a_folder_lies(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    with pytest.raises(BadInput, match="lies in"):
+        check_apart((tmp_path / "store").as_uri(), (tmp_path / "link" / "backup").as_uri())

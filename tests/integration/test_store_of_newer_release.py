@@ -4,10 +4,11 @@ import json
 import signal
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embedded_process import STOP_S, up, voxloom_here, wait_until_up
+from embedded_process import STOP_S, Outcome, up, voxloom_here, wait_until_up
 
 from voxloom.errors import NewerSchema
 from voxloom.jobs import JobRecord, Jobs, JobState
@@ -41,18 +42,18 @@ def test_what_a_newer_release_wrote_is_left_alone_and_waits(
         wait_until_up(data, process)
         training = wait_for_word(jobs, "train")
         building = wait_for_word(jobs, "dataset")
-        said = {
-            what: voxloom_here(monkeypatch, *what.split(), "--data", str(data))
-            for what in ("status --json", "runs list", "models list", "dataset list --json")
-        }
+
+        def ask(what: str) -> Outcome:
+            return voxloom_here(monkeypatch, *what.split(), "--data", str(data))
+
+        wait_until_served(lambda: ask("status --json"))
+        said = {what: ask(what) for what in ("runs list", "models list", "dataset list --json")}
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_S) == 0
     assert "checkpoints/latest.json has schema version 99" in training.error
     assert "raw/user_recorded/" in building.error
     assert all("upgrade voxloom" in job.error and not job.failures for job in (training, building))
     assert [answer.err for answer in said.values() if answer.code] == []
-    health = json.loads(said["status --json"].out)["services"]
-    assert {each["health"] for each in health.values()} == {"serving"}
     assert len(json.loads(said["dataset list --json"].out)) == 1
     assert {key: store.get(key) for key in written} == written
 
@@ -66,6 +67,14 @@ def raise_versions(store: FolderStore) -> dict[str, bytes]:
             written[info.key] = json.dumps(document).encode()
             store.put(info.key, written[info.key])
     return written
+
+
+def wait_until_served(ask: Callable[[], Outcome]) -> None:
+    """Health is looked at once a second."""
+    deadline = time.monotonic() + 30
+    while {each["health"] for each in json.loads(ask().out)["services"].values()} != {"serving"}:
+        assert time.monotonic() < deadline, ask().out
+        time.sleep(0.2)
 
 
 def wait_for_word(jobs: Jobs, kind: str) -> JobRecord:

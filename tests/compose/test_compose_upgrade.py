@@ -1,5 +1,6 @@
 """Containers that are replaced, stopped and started: calls end, trainings go on, secrets can be changed."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from stack import Stack, eventually
 
 from voxloom.audio import decode
+from voxloom.datadir import SERVICES
 from voxloom.v1 import audio_pb2, inference_pb2, trainer_pb2
 
 pytestmark = pytest.mark.compose
@@ -109,3 +111,31 @@ def change_secrets(stack: Stack) -> str:
     shell = "cd /run/voxloom && rm api_key rabbitmq_password && ls | grep key"
     command = ("run", "--rm", "-T", "--no-deps", "--entrypoint", "sh", "secrets", "-c", shell)
     return stack.compose(*command).strip()
+
+
+def test_a_backup_brings_everything_back(served: Stack, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    me = ("--user", f"{os.getuid() or 10001}:{os.getgid()}", "--volume", f"{tmp_path}:/backup")
+    tmp_path.joinpath("store").mkdir()
+    tmp_path.joinpath("store").chmod(0o777)
+    told = served.compose("run", "--rm", "-T", *me, "cli", "store", "backup", "/backup/store", "--verify")
+    assert "backed up" in told
+    before = {key: served.document(key) for key in ("models/production.json", newest_dataset(served))}
+    takes = served.keys("raw/")
+    served.down()
+    served.up()
+    served.remember_secrets()
+    assert served.keys("raw/") == []
+    served.compose("stop", "gateway", *SERVICES)
+    served.compose("run", "--rm", "-T", *me, "cli", "store", "restore", "/backup/store")
+    served.up()
+    assert served.keys("raw/") == takes
+    assert {key: served.document(key) for key in before} == before
+    with served.client("inference") as inference:
+        now = inference.GetServingModel(inference_pb2.GetServingModelRequest(), timeout=20)
+    assert now.model == before["models/production.json"]["model"]
+
+
+def newest_dataset(stack: Stack) -> str:
+    found = [key for key in stack.keys("manifests/") if key.endswith("/dataset.json")]
+    return max(found, key=lambda key: str(stack.document(key)["created_at"]))

@@ -1,7 +1,6 @@
 """What each service shows of the store: true, cheap, and nothing where nothing is known."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +149,7 @@ def test_a_curve_is_read_again_only_when_it_has_grown(store: Watched) -> None:
     gauges = TrainingGauges(store, Jobs(store))
     store.read.clear()
     for loss in (2.0, 1.0):
-        run.write(replace(STEP, loss=loss))
+        run.write(STEP.model_copy(update={"loss": loss}))
         for _ in range(3):
             assert series(gauges())["voxloom_training_loss"] == loss
     assert store.read.count(keys.run_metrics("r-1")) == 2

@@ -1,6 +1,8 @@
 """The loop in containers, seen from outside, while each container is killed and the servers are restarted."""
 
 import contextlib
+import csv
+import io
 import json
 import threading
 import time
@@ -8,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack import TEST, TRAIN, Stack, eventually
+from mini_corpus import EXAMPLE
+from stack import BUCKET, TEST, TRAIN, Stack, eventually
 
 from voxloom.cli import importing
 from voxloom.cli.record import send_take
@@ -84,8 +87,11 @@ def witness(stack: Stack) -> Witness:
 
 
 def spoken(corpus: Path) -> list[tuple[Path, str]]:
-    lines = [line.split("\t") for line in (corpus / "manifest.tsv").read_text().splitlines()[1 : TAKES + 1]]
-    return [(corpus / path, f"{text} {index}") for index, (path, text, *_) in enumerate(lines)]
+    """Clips of the example corpus that the small one lacks, each with a sentence of its own."""
+    known = {line.split("\t")[0] for line in (corpus / "manifest.tsv").read_text().splitlines()}
+    lines = [line.split("\t") for line in (EXAMPLE / "manifest.tsv").read_text().splitlines()[1:]]
+    others = [fields for fields in lines if fields[0] not in known and len(fields[1].split()) > 2]
+    return [(EXAMPLE / path, f"{text} {number}") for number, (path, text, *_) in enumerate(others[:TAKES])]
 
 
 def test_killed_at_every_turn_the_loop_ends_with_one_promoted_model(
@@ -166,11 +172,21 @@ def check_that_all_is_there_once(stack: Stack, acknowledged: dict[str, str], poi
     newest = max(datasets, key=lambda each: each["created_at"])
     counted = sum(each["utterances"] for each in newest["splits"].values())
     assert counted + sum(newest["dropped_by_reason"].values()) == newest["considered"] == TRAIN + TEST + TAKES
+    assert set(acknowledged) <= set(listed(stack, newest["dataset"]))
     assert len(pointer["history"]) == 1
     assert len([key for key in keys if key.endswith("/decision.json")]) == len(datasets)
     with stack.client("ingest") as ingest:
         policy = ingest.GetRetrainPolicy(ingest_pb2.GetRetrainPolicyRequest(), timeout=20)
     assert policy.new_utterances == 0
+
+
+def listed(stack: Stack, dataset: str) -> list[str]:
+    """The utterances of a dataset, from its manifests."""
+    rows: list[str] = []
+    for split in ("train", "val", "test"):
+        found = stack.s3().get_object(Bucket=BUCKET, Key=f"manifests/{dataset}/{split}.csv")["Body"].read()
+        rows += [row["utterance"] for row in csv.DictReader(io.StringIO(found.decode()))]
+    return rows
 
 
 def test_more_containers_share_the_work(stack: Stack, corpus: Path) -> None:

@@ -21,6 +21,8 @@ from voxloom.errors import VoxloomError
 app = typer.Typer(
     name="voxloom",
     help="Your recordings in, a speech recogniser trained from scratch out. Begin with: voxloom demo",
+    epilog="Services elsewhere: VOXLOOM_<SERVICE>_ADDRESS=host:port says where, VOXLOOM_API_KEY (or "
+    "VOXLOOM_API_KEY_FILE) holds their key, and VOXLOOM_TLS_CA, a PEM file or the word public, encrypts.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

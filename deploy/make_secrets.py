@@ -63,4 +63,10 @@ def write(path: Path, text: str, mode: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except OSError as error:
+        sys.exit(
+            f"the secrets cannot be kept: {error}. Their volume must belong to user {os.getuid()} and have "
+            "room; if another program made it, remove it: docker volume rm voxloom_secrets"
+        )

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,20 @@ def wait_until_up(data: Path, process: "subprocess.Popen[bytes]") -> Running:
         time.sleep(0.05)
     assert running.pid == process.pid
     return running
+
+
+def wait_until_served(data: Path) -> None:
+    """Returns once all services say that they can work; health is looked at twice a second."""
+    deadline = time.monotonic() + START_S
+    while {each["health"] for each in _services(data).values()} != {"serving"}:
+        assert time.monotonic() < deadline, _services(data)
+        time.sleep(0.1)
+
+
+def _services(data: Path) -> dict[str, dict[str, str]]:
+    status = json.loads(voxloom("status", "--data", str(data), "--json").out)
+    found: dict[str, dict[str, str]] = status["services"]
+    return found
 
 
 def voxloom(*arguments: str, env: Mapping[str, str] | None = None) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from embedded_process import STOP_S, Outcome, up, voxloom_here, wait_until_up
+from embedded_process import STOP_S, Outcome, up, voxloom_here, wait_until_served, wait_until_up
 from integration import bundle_maker
 
 from voxloom.audio import encode_wav
@@ -26,6 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         bundle_maker.point_to(store, model)
     with up(folder) as process:
         wait_until_up(folder, process)
+        wait_until_served(folder)
         yield folder
         process.terminate()
         assert process.wait(STOP_S) == 0

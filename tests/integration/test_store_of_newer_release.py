@@ -4,11 +4,10 @@ import json
 import signal
 import tarfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embedded_process import STOP_S, Outcome, up, voxloom_here, wait_until_up
+from embedded_process import STOP_S, Outcome, up, voxloom_here, wait_until_served, wait_until_up
 
 from voxloom.errors import NewerSchema
 from voxloom.jobs import JobRecord, Jobs, JobState
@@ -46,7 +45,7 @@ def test_what_a_newer_release_wrote_is_left_alone_and_waits(
         def ask(what: str) -> Outcome:
             return voxloom_here(monkeypatch, *what.split(), "--data", str(data))
 
-        wait_until_served(lambda: ask("status --json"))
+        wait_until_served(data)
         said = {what: ask(what) for what in ("runs list", "models list", "dataset list --json")}
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_S) == 0
@@ -67,14 +66,6 @@ def raise_versions(store: FolderStore) -> dict[str, bytes]:
             written[info.key] = json.dumps(document).encode()
             store.put(info.key, written[info.key])
     return written
-
-
-def wait_until_served(ask: Callable[[], Outcome]) -> None:
-    """Health is looked at once a second."""
-    deadline = time.monotonic() + 30
-    while {each["health"] for each in json.loads(ask().out)["services"].values()} != {"serving"}:
-        assert time.monotonic() < deadline, ask().out
-        time.sleep(0.2)
 
 
 def wait_for_word(jobs: Jobs, kind: str) -> JobRecord:

@@ -18,6 +18,7 @@ _REFUSED = {
     "SignatureDoesNotMatch",
 }
 _MISSING = {"NoSuchKey", "NoSuchObject"}
+_AILING = {"InternalError", "ServiceUnavailable", "XMinioStorageFull"}
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted"}
 
 
@@ -56,7 +57,8 @@ def _meaning(error: S3Error, where: str, key: str) -> VoxloomError:
         )
     if code == "NoSuchBucket":
         return Unavailable(f"{where} is gone; it is made again when the service starts")
-    return Unavailable(f"{where} answered {code}: {error.message}")
+    hint = "; the server's log says why, and often its disk is full" if code in _AILING else ""
+    return Unavailable(f"{where} answered {code}: {error.message}{hint}")
 
 
 def _brief(error: Exception) -> str:

@@ -58,7 +58,7 @@ def _meaning(error: S3Error, where: str, key: str) -> VoxloomError:
     if code == "NoSuchBucket":
         return Unavailable(f"{where} is gone; it is made again when the service starts")
     hint = "; the server's log says why, and often its disk is full" if code in _AILING else ""
-    return Unavailable(f"{where} answered {code}: {error.message}{hint}")
+    return Unavailable(f"{where} answered {code}: {str(error.message).rstrip('.')}{hint}")
 
 
 def _brief(error: Exception) -> str:

@@ -35,9 +35,11 @@ alive() {
 }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-s3_serves() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$s3_port" && printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3 && grep -q '200 OK' <&3) 2>/dev/null
+answers() { # port, path, what the answer holds
+  (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && grep -q "$3" <&3) 2>/dev/null
 }
+# The S3 port answers some seconds before the part that holds the data has told the master that it is there.
+s3_serves() { answers "$s3_port" /healthz '200 OK' && answers $((base + 5)) /dir/status '"Url"'; }
 rabbit_serves() { listening "$amqp_port"; }
 epmd_serves() { listening "$epmd_port"; }
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import pika
 import pytest
@@ -21,6 +22,7 @@ from voxloom.jobs import Jobs, JobState
 from voxloom.v1.events_pb2 import DatasetReady
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow]
+Result = TypeVar("Result")
 
 
 def eventually(condition: Callable[[], object], patience_s: float = 60.0) -> None:
@@ -28,6 +30,17 @@ def eventually(condition: Callable[[], object], patience_s: float = 60.0) -> Non
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
+
+
+def patiently(act: Callable[[], Result], patience_s: float = 60.0) -> Result:
+    """What `act` returns; a server that was just started answers 500 until all of it is there."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return act()
+        except Unavailable:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.2)
 
 
 @pytest.fixture
@@ -130,8 +143,8 @@ def test_the_store_is_unavailable_then_comes_back(s3_restored: StoreAddress) -> 
         with pytest.raises(Unavailable, match="cannot be reached"):
             act()
     services("start", "s3")
-    assert store.get("a") == b"one"
-    store.put("a", b"two", if_match=etag)
+    assert patiently(lambda: store.get("a")) == b"one"
+    patiently(lambda: store.put("a", b"two", if_match=etag))
     assert [info.key for info in store.list_page("")] == ["a"]
 
 
@@ -148,7 +161,7 @@ def test_a_write_outlasts_a_short_outage(s3_restored: StoreAddress) -> None:
         except Unavailable:
             assert time.monotonic() < deadline
     starter.join()
-    assert store.get("a") == b"one"
+    assert patiently(lambda: store.get("a")) == b"one"
 
 
 WORKER = """

@@ -2,11 +2,17 @@
 
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 
+from voxloom.errors import Unavailable
 from voxloom.storage import ObjectStore, open_store
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,14 @@ def services(*arguments: str) -> None:
     """Runs scripts/services.sh, for example `services("restart", "rabbit")`."""
     command = [server("VOXLOOM_TEST_SERVICES"), *arguments]
     subprocess.run(command, check=True, timeout=180, stdout=subprocess.DEVNULL)
+
+
+def patiently(act: Callable[[], Result], patience_s: float = 60.0) -> Result:
+    """What `act` returns; a server that was just started answers 500 until all of it is there."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return act()
+        except Unavailable:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.2)

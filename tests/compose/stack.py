@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -58,7 +59,8 @@ def base_images() -> list[str]:
     """What the compose file builds on and runs, as the environment has it."""
     command = ["docker", "compose", "config", "--format", "json"]
     found = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)["services"]
-    python = os.environ.get("PYTHON_IMAGE") or "python:3.11-slim-bookworm"
+    [default] = re.findall(r"^PYTHON_IMAGE=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    python = os.environ.get("PYTHON_IMAGE") or default
     return [python, found["rabbitmq"]["image"], found["minio"]["image"]]
 
 

@@ -9,11 +9,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 import pika
 import pytest
-from servers import StoreAddress, server, services
+from servers import StoreAddress, patiently, server, services
 
 from voxloom.bus import Event, new_event
 from voxloom.bus_rabbit import RabbitBus
@@ -22,7 +21,6 @@ from voxloom.jobs import Jobs, JobState
 from voxloom.v1.events_pb2 import DatasetReady
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow]
-Result = TypeVar("Result")
 
 
 def eventually(condition: Callable[[], object], patience_s: float = 60.0) -> None:
@@ -30,17 +28,6 @@ def eventually(condition: Callable[[], object], patience_s: float = 60.0) -> Non
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
-
-
-def patiently(act: Callable[[], Result], patience_s: float = 60.0) -> Result:
-    """What `act` returns; a server that was just started answers 500 until all of it is there."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return act()
-        except Unavailable:
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.2)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Backup and restore on a real S3 server, in every direction, with the server going away in the middle."""
 
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import store_maker as made
 from embedded_process import voxloom
-from servers import StoreAddress, services
+from servers import StoreAddress, patiently, services
 from store_maker import Watched, content, faults, fill
 
 from voxloom import keys
@@ -42,18 +41,6 @@ def ways(
         s3_address.open() if source == "s3" else FolderStore(tmp_path / "source"),
         second_address.open() if target == "s3" else FolderStore(tmp_path / "target"),
     )
-
-
-def wait_until_it_reads(store: ObjectStore) -> None:
-    """A server that has just started lists at once what it can read a little later."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            content(store)
-        except Unavailable:
-            assert time.monotonic() < deadline
-        else:
-            return
 
 
 def quietly(done: int, total: int) -> None:
@@ -98,7 +85,7 @@ def test_a_server_that_goes_away_leaves_a_whole_backup_and_it_goes_on(
     finally:
         services("start", "s3")
     source.before_read = lambda key: None
-    wait_until_it_reads(target)
+    patiently(lambda: content(target))  # it lists at once what it can read a little later
     assert faults(target) == []
     assert target.get(keys.PRODUCTION) != source.get(keys.PRODUCTION)
     outcome = back_up(source, target, "file:///voices", quietly)

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from voxloom.bus import open_bus
-from voxloom.cli.connect import DataOption
+from voxloom.cli.connect import DataOption, load_as_caller
 from voxloom.cli.output import print_json_line
-from voxloom.config import Config, load
 from voxloom.datadir import DEFAULT_DATA, DataDir
 from voxloom.errors import BadInput, NotFound
 from voxloom.eventlog import as_dict, follow
@@ -33,7 +32,7 @@ def events(
     Example:  voxloom events --past --no-wait | jq .kind
               voxloom events --bus amqp://user:password@broker:5672/
     """
-    bus = bus or load(Config, store="file:///", grpc_host="127.0.0.1").bus
+    bus = bus or load_as_caller().bus
     if data is None and bus.startswith("amqp"):
         _tail_broker(bus, past or not wait)
         return

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from voxloom.bus import open_bus
-from voxloom.cli.connect import find_addresses
+from voxloom.cli.connect import find_addresses, load_as_caller
 from voxloom.cli.launch import embedded
-from voxloom.config import Config, load
 from voxloom.datadir import DataDir
 from voxloom.eventlog import as_dict, follow
 from voxloom.v1.events_pb2 import Event
@@ -48,7 +47,7 @@ def running_already(folder: Path) -> Iterator[Place]:
         if event.HasField("stage_failed"):
             failed.append(as_dict(event))
 
-    bus = open_bus(load(Config, store=folder.absolute().as_uri(), grpc_host="127.0.0.1").bus)
+    bus = open_bus(load_as_caller().bus)
     watch = bus.tail(note)
     try:
         yield Place(

@@ -41,6 +41,9 @@ class RawUtterance(Record):
     levels: AudioLevels
     created_at: str  # ISO 8601, UTC
     origin: str = ""  # path in the imported corpus
+    # In the corpus' own words: votes and accents of Common Voice, engine and voice of synthetic speech
+    details: dict[str, str] = Field(default_factory=dict)
+    fingerprint: str = ""  # of the audio, `voxloom.fingerprint`; "" in records of a release before it
 
 
 class Utterance(BaseModel):

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.corpus import Clip, Entry, ImportSpec
-from services.ingest.refusals import Reason, Refusal, printable
+from services.ingest.corpus import Clip, ImportSpec
 from services.ingest.split import PUBLISHED_NAMES
 from voxloom import audio, keys
+from voxloom.corpora.entry import Entry
+from voxloom.corpora.refusal import Reason, Refusal, printable
 from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
 from voxloom.storage import ObjectStore, read_model, write_model
@@ -67,6 +69,7 @@ class _Fields:
     language: str
     published_split: SplitName | None
     origin: str
+    details: Mapping[str, str]
 
     @property
     def record_key(self) -> str:
@@ -96,6 +99,7 @@ def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
         language=language,
         published_split=_published_split(entry.split) if spec.keep_published_split else None,
         origin=entry.path,
+        details=entry.details,
     )
 
 

@@ -8,10 +8,11 @@ import json
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
-from services.ingest.archive import ArchiveLimits, File, unsafe
-from services.ingest.refusals import Reason, Refusal
+from voxloom.corpora.archive import ArchiveLimits, File, unsafe
+from voxloom.corpora.entry import Entry
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.errors import BadInput
 from voxloom.record import Record
 
@@ -25,6 +26,7 @@ MANIFESTS: dict[Format, tuple[str, ...]] = {
     "jsonl": ("manifest.jsonl",),
 }
 _MAX_TXT_BYTES = 64 * 1024
+_MAX_DETAILS, _MAX_DETAIL = 40, 300  # fields of a row, characters of one
 _NOT_TRANSCRIPTS = ("readme", "license", "licence", "copying", "notice")
 
 
@@ -38,17 +40,6 @@ class ImportSpec(Record):
     max_refused_fraction: float = 0.1
     source: str = "imported"
     upload: str = ""  # key of the tar
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a corpus says of one clip, as it was given."""
-
-    path: str  # of the audio, relative to the manifest: part of the utterance id
-    text: str
-    speaker: str = ""
-    split: str = ""
-    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +154,7 @@ def _decoded(data: bytes) -> str | None:
 
 # --- manifest.csv, manifest.tsv, manifest.jsonl ---
 
-ParseRow = Callable[[str], dict[str, str]]  # ValueError says what is wrong with a row
+ParseRow = Callable[[str], dict[str, Any]]  # ValueError says what is wrong with a row
 
 
 def _read_manifest(file: File, spec: ImportSpec, limits: ArchiveLimits) -> Index:
@@ -189,13 +180,13 @@ def _decoded_lines(file: File) -> Iterator[tuple[int, str | None]]:
             yield number, text
 
 
-def _whole(line: str | None, parse: ParseRow) -> dict[str, str]:
+def _whole(line: str | None, parse: ParseRow) -> dict[str, Any]:
     if line is None:
         raise ValueError("the line is longer than 64 KiB or not UTF-8")
     return parse(line)
 
 
-def _add_row(index: Index, row: dict[str, str], limits: ArchiveLimits) -> None:
+def _add_row(index: Index, row: dict[str, Any], limits: ArchiveLimits) -> None:
     given = row["path"]
     path = posixpath.normpath(posixpath.join(index.folder, given)) if given else ""
     if fault := unsafe(path, limits):
@@ -207,6 +198,7 @@ def _add_row(index: Index, row: dict[str, str], limits: ArchiveLimits) -> None:
         speaker=row.get("speaker", "").strip(),
         split=row.get("split", "").strip().lower(),
         language=row.get("language", "").strip(),
+        details=_details(row.get("details")),
     )
     index.add(path, entry)
 
@@ -227,7 +219,7 @@ def _table_parser(name: str, header: str | None, spec: ImportSpec) -> ParseRow:
         fields = split(line)
         if len(fields) != len(columns):
             raise ValueError(f"found {len(fields)} fields, expected {len(columns)}")
-        return dict(zip(columns, fields, strict=True))
+        return {name: field for name, field in zip(columns, fields, strict=True) if name != "details"}
 
     return parse
 
@@ -247,7 +239,7 @@ def _split_commas(line: str) -> list[str]:
     return next(csv.reader([line], strict=True))
 
 
-def _json_row(line: str) -> dict[str, str]:
+def _json_row(line: str) -> dict[str, Any]:
     row = json.loads(line)
     if not isinstance(row, dict):
         raise ValueError("expected an object with key (or audio_filepath) and text")  # noqa: TRY004
@@ -257,4 +249,19 @@ def _json_row(line: str) -> dict[str, str]:
     optional = {name: "" if row.get(name) is None else row[name] for name in ("speaker", "split", "language")}
     if wrong := [name for name, value in optional.items() if not isinstance(value, str | int)]:
         raise ValueError(f"{wrong[0]} is not a string")
-    return {"path": path, "text": row["text"], **{name: str(value) for name, value in optional.items()}}
+    strings = {name: str(value) for name, value in optional.items()}
+    return {"path": path, "text": row["text"], "details": row.get("details"), **strings}
+
+
+def _details(given: object) -> dict[str, str]:
+    """Of a JSONL row: a flat object of strings and numbers, kept as strings."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or len(given) > _MAX_DETAILS:
+        raise ValueError(f"details is not an object of at most {_MAX_DETAILS} fields")
+    flat = {str(name): str(value) for name, value in given.items() if isinstance(value, str | int | float)}
+    if len(flat) != len(given) or any(len(part) > _MAX_DETAIL for pair in flat.items() for part in pair):
+        raise ValueError(f"details holds something else than strings and numbers of {_MAX_DETAIL} characters")
+    if not all(part.isprintable() for pair in flat.items() for part in pair):
+        raise ValueError("details holds control characters")
+    return flat

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
-from services.ingest.archive import ArchiveLimits, walk
 from services.ingest.clips import Stored, store_clip, utterance_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Clip, ImportSpec, Index, Members, read_clips, read_index
-from services.ingest.refusals import Refusal, Tally, write_report
+from services.ingest.refusals import Tally, write_report
 from voxloom.bus import EventBus, new_event
+from voxloom.corpora.archive import ArchiveLimits, walk
+from voxloom.corpora.refusal import Refusal
 from voxloom.errors import BadInput
 from voxloom.events import announce
 from voxloom.job_lease import job_key

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import pytest
 from ingest_corpora import member, tar
 
-from services.ingest.archive import ArchiveLimits, File, walk
-from services.ingest.refusals import Reason, Refusal
+from voxloom.corpora.archive import ArchiveLimits, File, walk
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.errors import BadInput, VoxloomError
 
 LIMITS = ArchiveLimits(max_members=50, max_file_bytes=10_000)

@@ -9,9 +9,10 @@ from ingest_corpora import clip, raw_objects, spec
 from voices import encoded, speech
 
 from services.ingest.clips import Stored, speaker_key, store_clip, utterance_id
-from services.ingest.corpus import Clip, Entry
-from services.ingest.refusals import Reason, Refusal
+from services.ingest.corpus import Clip
 from voxloom import audio, keys
+from voxloom.corpora.entry import Entry
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.manifest import RawUtterance
 from voxloom.storage import FolderStore, read_model
 

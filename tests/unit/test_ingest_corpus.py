@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from ingest_corpora import spec, tar
 
-from services.ingest.archive import ArchiveLimits, walk
 from services.ingest.corpus import Clip, ImportSpec, read_clips, read_index
-from services.ingest.refusals import Reason, Refusal
+from voxloom.corpora.archive import ArchiveLimits, walk
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.errors import BadInput
 
 LIMITS = ArchiveLimits()
@@ -82,6 +82,7 @@ def test_csv_columns_go_by_name_in_any_order() -> None:
         "speaker": "anna",
         "split": "dev",
         "language": "cy",
+        "details": {},
     }
 
 

@@ -7,8 +7,9 @@ from ingest_corpora import HeardBus, accept_import, clip, csv_corpus, raw_object
 
 from services.ingest.config import IngestConfig
 from services.ingest.importer import KIND, Importer
-from services.ingest.refusals import Reason, read_report
+from services.ingest.refusals import read_report
 from voxloom.bus import kind_of
+from voxloom.corpora.refusal import Reason
 from voxloom.errors import BadInput
 from voxloom.jobs import JobInterrupted, Jobs
 from voxloom.storage import FolderStore

@@ -7,7 +7,8 @@ import pytest
 from ingest_corpora import objects, run_next, spec
 
 from services.ingest import importer, messages, uploads
-from services.ingest.refusals import Refusal, write_report
+from services.ingest.refusals import write_report
+from voxloom.corpora.refusal import Refusal
 from voxloom.errors import BadInput, Exhausted
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.storage import FolderStore

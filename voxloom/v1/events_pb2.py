@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17voxloom/v1/events.proto\x12\nvoxloom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x0b\x45ventHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\r\n\x05trace\x18\x05 \x01(\t\"\x97\x04\n\x05\x45vent\x12\'\n\x06header\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.EventHeader\x12\x37\n\x10recording_stored\x18\n \x01(\x0b\x32\x1b.voxloom.v1.RecordingStoredH\x00\x12\x39\n\x11recording_deleted\x18\x0b \x01(\x0b\x32\x1c.voxloom.v1.RecordingDeletedH\x00\x12\x35\n\x0f\x63orpus_imported\x18\x0c \x01(\x0b\x32\x1a.voxloom.v1.CorpusImportedH\x00\x12\x31\n\rdataset_ready\x18\r \x01(\x0b\x32\x18.voxloom.v1.DatasetReadyH\x00\x12\x31\n\rmodel_trained\x18\x0e \x01(\x0b\x32\x18.voxloom.v1.ModelTrainedH\x00\x12\x33\n\x0emodel_promoted\x18\x0f \x01(\x0b\x32\x19.voxloom.v1.ModelPromotedH\x00\x12\x33\n\x0emodel_rejected\x18\x10 \x01(\x0b\x32\x19.voxloom.v1.ModelRejectedH\x00\x12\x31\n\rmodel_serving\x18\x11 \x01(\x0b\x32\x18.voxloom.v1.ModelServingH\x00\x12/\n\x0cstage_failed\x18\x12 \x01(\x0b\x32\x17.voxloom.v1.StageFailedH\x00\x42\x06\n\x04\x62ody\"]\n\x0fRecordingStored\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\x12\n\nduration_s\x18\x04 \x01(\x01\"6\n\x10RecordingDeleted\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"f\n\x0e\x43orpusImported\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\x12\n\nutterances\x18\x03 \x01(\x03\x12\x0f\n\x07refused\x18\x04 \x01(\x03\x12\x12\n\nduration_s\x18\x05 \x01(\x01\"\x7f\n\x0c\x44\x61tasetReady\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x18\n\x10train_utterances\x18\x02 \x01(\x03\x12\x16\n\x0eval_utterances\x18\x03 \x01(\x03\x12\x17\n\x0ftest_utterances\x18\x04 \x01(\x03\x12\x13\n\x0btrain_hours\x18\x05 \x01(\x01\"T\n\x0cModelTrained\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x15\n\rexport_prefix\x18\x03 \x01(\t\x12\x0f\n\x07val_wer\x18\x04 \x01(\x01\"A\n\rModelPromoted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"C\n\rModelRejected\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nproduction\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"?\n\x0cModelServing\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06load_s\x18\x03 \x01(\x01\"J\n\x0bStageFailed\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17voxloom/v1/events.proto\x12\nvoxloom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x0b\x45ventHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\r\n\x05trace\x18\x05 \x01(\t\"\xd3\x04\n\x05\x45vent\x12\'\n\x06header\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.EventHeader\x12\x37\n\x10recording_stored\x18\n \x01(\x0b\x32\x1b.voxloom.v1.RecordingStoredH\x00\x12\x39\n\x11recording_deleted\x18\x0b \x01(\x0b\x32\x1c.voxloom.v1.RecordingDeletedH\x00\x12\x35\n\x0f\x63orpus_imported\x18\x0c \x01(\x0b\x32\x1a.voxloom.v1.CorpusImportedH\x00\x12\x31\n\rdataset_ready\x18\r \x01(\x0b\x32\x18.voxloom.v1.DatasetReadyH\x00\x12\x31\n\rmodel_trained\x18\x0e \x01(\x0b\x32\x18.voxloom.v1.ModelTrainedH\x00\x12\x33\n\x0emodel_promoted\x18\x0f \x01(\x0b\x32\x19.voxloom.v1.ModelPromotedH\x00\x12\x33\n\x0emodel_rejected\x18\x10 \x01(\x0b\x32\x19.voxloom.v1.ModelRejectedH\x00\x12\x31\n\rmodel_serving\x18\x11 \x01(\x0b\x32\x18.voxloom.v1.ModelServingH\x00\x12/\n\x0cstage_failed\x18\x12 \x01(\x0b\x32\x17.voxloom.v1.StageFailedH\x00\x12:\n\x12import_chunk_ready\x18\x13 \x01(\x0b\x32\x1c.voxloom.v1.ImportChunkReadyH\x00\x42\x06\n\x04\x62ody\"]\n\x0fRecordingStored\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\x12\n\nduration_s\x18\x04 \x01(\x01\"6\n\x10RecordingDeleted\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"f\n\x0e\x43orpusImported\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\x12\n\nutterances\x18\x03 \x01(\x03\x12\x0f\n\x07refused\x18\x04 \x01(\x03\x12\x12\n\nduration_s\x18\x05 \x01(\x01\"=\n\x10ImportChunkReady\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\t\x12\r\n\x05\x63lips\x18\x03 \x01(\x03\"\x7f\n\x0c\x44\x61tasetReady\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x18\n\x10train_utterances\x18\x02 \x01(\x03\x12\x16\n\x0eval_utterances\x18\x03 \x01(\x03\x12\x17\n\x0ftest_utterances\x18\x04 \x01(\x03\x12\x13\n\x0btrain_hours\x18\x05 \x01(\x01\"T\n\x0cModelTrained\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x15\n\rexport_prefix\x18\x03 \x01(\t\x12\x0f\n\x07val_wer\x18\x04 \x01(\x01\"A\n\rModelPromoted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"C\n\rModelRejected\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nproduction\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"?\n\x0cModelServing\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06load_s\x18\x03 \x01(\x01\"J\n\x0bStageFailed\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +35,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTHEADER']._serialized_start=72
   _globals['_EVENTHEADER']._serialized_end=187
   _globals['_EVENT']._serialized_start=190
-  _globals['_EVENT']._serialized_end=725
-  _globals['_RECORDINGSTORED']._serialized_start=727
-  _globals['_RECORDINGSTORED']._serialized_end=820
-  _globals['_RECORDINGDELETED']._serialized_start=822
-  _globals['_RECORDINGDELETED']._serialized_end=876
-  _globals['_CORPUSIMPORTED']._serialized_start=878
-  _globals['_CORPUSIMPORTED']._serialized_end=980
-  _globals['_DATASETREADY']._serialized_start=982
-  _globals['_DATASETREADY']._serialized_end=1109
-  _globals['_MODELTRAINED']._serialized_start=1111
-  _globals['_MODELTRAINED']._serialized_end=1195
-  _globals['_MODELPROMOTED']._serialized_start=1197
-  _globals['_MODELPROMOTED']._serialized_end=1262
-  _globals['_MODELREJECTED']._serialized_start=1264
-  _globals['_MODELREJECTED']._serialized_end=1331
-  _globals['_MODELSERVING']._serialized_start=1333
-  _globals['_MODELSERVING']._serialized_end=1396
-  _globals['_STAGEFAILED']._serialized_start=1398
-  _globals['_STAGEFAILED']._serialized_end=1472
+  _globals['_EVENT']._serialized_end=785
+  _globals['_RECORDINGSTORED']._serialized_start=787
+  _globals['_RECORDINGSTORED']._serialized_end=880
+  _globals['_RECORDINGDELETED']._serialized_start=882
+  _globals['_RECORDINGDELETED']._serialized_end=936
+  _globals['_CORPUSIMPORTED']._serialized_start=938
+  _globals['_CORPUSIMPORTED']._serialized_end=1040
+  _globals['_IMPORTCHUNKREADY']._serialized_start=1042
+  _globals['_IMPORTCHUNKREADY']._serialized_end=1103
+  _globals['_DATASETREADY']._serialized_start=1105
+  _globals['_DATASETREADY']._serialized_end=1232
+  _globals['_MODELTRAINED']._serialized_start=1234
+  _globals['_MODELTRAINED']._serialized_end=1318
+  _globals['_MODELPROMOTED']._serialized_start=1320
+  _globals['_MODELPROMOTED']._serialized_end=1385
+  _globals['_MODELREJECTED']._serialized_start=1387
+  _globals['_MODELREJECTED']._serialized_end=1454
+  _globals['_MODELSERVING']._serialized_start=1456
+  _globals['_MODELSERVING']._serialized_end=1519
+  _globals['_STAGEFAILED']._serialized_start=1521
+  _globals['_STAGEFAILED']._serialized_end=1595
 # @@protoc_insertion_point(module_scope)

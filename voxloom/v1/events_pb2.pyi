@@ -24,7 +24,7 @@ class EventHeader(_message.Message):
     def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., subject: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("header", "recording_stored", "recording_deleted", "corpus_imported", "dataset_ready", "model_trained", "model_promoted", "model_rejected", "model_serving", "stage_failed")
+    __slots__ = ("header", "recording_stored", "recording_deleted", "corpus_imported", "dataset_ready", "model_trained", "model_promoted", "model_rejected", "model_serving", "stage_failed", "import_chunk_ready")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     RECORDING_STORED_FIELD_NUMBER: _ClassVar[int]
     RECORDING_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class Event(_message.Message):
     MODEL_REJECTED_FIELD_NUMBER: _ClassVar[int]
     MODEL_SERVING_FIELD_NUMBER: _ClassVar[int]
     STAGE_FAILED_FIELD_NUMBER: _ClassVar[int]
+    IMPORT_CHUNK_READY_FIELD_NUMBER: _ClassVar[int]
     header: EventHeader
     recording_stored: RecordingStored
     recording_deleted: RecordingDeleted
@@ -45,7 +46,8 @@ class Event(_message.Message):
     model_rejected: ModelRejected
     model_serving: ModelServing
     stage_failed: StageFailed
-    def __init__(self, header: _Optional[_Union[EventHeader, _Mapping]] = ..., recording_stored: _Optional[_Union[RecordingStored, _Mapping]] = ..., recording_deleted: _Optional[_Union[RecordingDeleted, _Mapping]] = ..., corpus_imported: _Optional[_Union[CorpusImported, _Mapping]] = ..., dataset_ready: _Optional[_Union[DatasetReady, _Mapping]] = ..., model_trained: _Optional[_Union[ModelTrained, _Mapping]] = ..., model_promoted: _Optional[_Union[ModelPromoted, _Mapping]] = ..., model_rejected: _Optional[_Union[ModelRejected, _Mapping]] = ..., model_serving: _Optional[_Union[ModelServing, _Mapping]] = ..., stage_failed: _Optional[_Union[StageFailed, _Mapping]] = ...) -> None: ...
+    import_chunk_ready: ImportChunkReady
+    def __init__(self, header: _Optional[_Union[EventHeader, _Mapping]] = ..., recording_stored: _Optional[_Union[RecordingStored, _Mapping]] = ..., recording_deleted: _Optional[_Union[RecordingDeleted, _Mapping]] = ..., corpus_imported: _Optional[_Union[CorpusImported, _Mapping]] = ..., dataset_ready: _Optional[_Union[DatasetReady, _Mapping]] = ..., model_trained: _Optional[_Union[ModelTrained, _Mapping]] = ..., model_promoted: _Optional[_Union[ModelPromoted, _Mapping]] = ..., model_rejected: _Optional[_Union[ModelRejected, _Mapping]] = ..., model_serving: _Optional[_Union[ModelServing, _Mapping]] = ..., stage_failed: _Optional[_Union[StageFailed, _Mapping]] = ..., import_chunk_ready: _Optional[_Union[ImportChunkReady, _Mapping]] = ...) -> None: ...
 
 class RecordingStored(_message.Message):
     __slots__ = ("utterance", "speaker", "record_key", "duration_s")
@@ -80,6 +82,16 @@ class CorpusImported(_message.Message):
     refused: int
     duration_s: float
     def __init__(self, corpus: _Optional[str] = ..., job: _Optional[str] = ..., utterances: _Optional[int] = ..., refused: _Optional[int] = ..., duration_s: _Optional[float] = ...) -> None: ...
+
+class ImportChunkReady(_message.Message):
+    __slots__ = ("job", "chunk", "clips")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    CLIPS_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    chunk: str
+    clips: int
+    def __init__(self, job: _Optional[str] = ..., chunk: _Optional[str] = ..., clips: _Optional[int] = ...) -> None: ...
 
 class DatasetReady(_message.Message):
     __slots__ = ("dataset", "train_utterances", "val_utterances", "test_utterances", "train_hours")

@@ -13,6 +13,14 @@ class CorpusFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CORPUS_FORMAT_FOLDER: _ClassVar[CorpusFormat]
     CORPUS_FORMAT_CSV: _ClassVar[CorpusFormat]
     CORPUS_FORMAT_JSONL: _ClassVar[CorpusFormat]
+    CORPUS_FORMAT_COMMONVOICE: _ClassVar[CorpusFormat]
+
+class CorpusSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CORPUS_SOURCE_UNSPECIFIED: _ClassVar[CorpusSource]
+    CORPUS_SOURCE_IMPORTED: _ClassVar[CorpusSource]
+    CORPUS_SOURCE_COMMONVOICE: _ClassVar[CorpusSource]
+    CORPUS_SOURCE_TTS: _ClassVar[CorpusSource]
 
 class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -25,25 +33,64 @@ CORPUS_FORMAT_UNSPECIFIED: CorpusFormat
 CORPUS_FORMAT_FOLDER: CorpusFormat
 CORPUS_FORMAT_CSV: CorpusFormat
 CORPUS_FORMAT_JSONL: CorpusFormat
+CORPUS_FORMAT_COMMONVOICE: CorpusFormat
+CORPUS_SOURCE_UNSPECIFIED: CorpusSource
+CORPUS_SOURCE_IMPORTED: CorpusSource
+CORPUS_SOURCE_COMMONVOICE: CorpusSource
+CORPUS_SOURCE_TTS: CorpusSource
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_ACCEPTED: JobState
 JOB_STATE_RUNNING: JobState
 JOB_STATE_DONE: JobState
 JOB_STATE_FAILED: JobState
 
+class Selection(_message.Message):
+    __slots__ = ("max_clips", "max_hours", "max_test_clips", "min_up_votes", "max_down_votes", "max_speakers", "max_clips_per_speaker", "genders", "ages", "accents", "unbalanced", "seed")
+    MAX_CLIPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_HOURS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEST_CLIPS_FIELD_NUMBER: _ClassVar[int]
+    MIN_UP_VOTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_DOWN_VOTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CLIPS_PER_SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    GENDERS_FIELD_NUMBER: _ClassVar[int]
+    AGES_FIELD_NUMBER: _ClassVar[int]
+    ACCENTS_FIELD_NUMBER: _ClassVar[int]
+    UNBALANCED_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    max_clips: int
+    max_hours: float
+    max_test_clips: int
+    min_up_votes: int
+    max_down_votes: int
+    max_speakers: int
+    max_clips_per_speaker: int
+    genders: _containers.RepeatedScalarFieldContainer[str]
+    ages: _containers.RepeatedScalarFieldContainer[str]
+    accents: _containers.RepeatedScalarFieldContainer[str]
+    unbalanced: bool
+    seed: int
+    def __init__(self, max_clips: _Optional[int] = ..., max_hours: _Optional[float] = ..., max_test_clips: _Optional[int] = ..., min_up_votes: _Optional[int] = ..., max_down_votes: _Optional[int] = ..., max_speakers: _Optional[int] = ..., max_clips_per_speaker: _Optional[int] = ..., genders: _Optional[_Iterable[str]] = ..., ages: _Optional[_Iterable[str]] = ..., accents: _Optional[_Iterable[str]] = ..., unbalanced: bool = ..., seed: _Optional[int] = ...) -> None: ...
+
 class ImportSpec(_message.Message):
-    __slots__ = ("corpus", "format", "language", "keep_published_split", "max_refused_fraction")
+    __slots__ = ("corpus", "format", "language", "keep_published_split", "max_refused_fraction", "source", "selection", "origin")
     CORPUS_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     KEEP_PUBLISHED_SPLIT_FIELD_NUMBER: _ClassVar[int]
     MAX_REFUSED_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     corpus: str
     format: CorpusFormat
     language: str
     keep_published_split: bool
     max_refused_fraction: float
-    def __init__(self, corpus: _Optional[str] = ..., format: _Optional[_Union[CorpusFormat, str]] = ..., language: _Optional[str] = ..., keep_published_split: bool = ..., max_refused_fraction: _Optional[float] = ...) -> None: ...
+    source: CorpusSource
+    selection: Selection
+    origin: str
+    def __init__(self, corpus: _Optional[str] = ..., format: _Optional[_Union[CorpusFormat, str]] = ..., language: _Optional[str] = ..., keep_published_split: bool = ..., max_refused_fraction: _Optional[float] = ..., source: _Optional[_Union[CorpusSource, str]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., origin: _Optional[str] = ...) -> None: ...
 
 class ImportCorpusRequest(_message.Message):
     __slots__ = ("spec", "tar")
@@ -54,8 +101,15 @@ class ImportCorpusRequest(_message.Message):
     def __init__(self, spec: _Optional[_Union[ImportSpec, _Mapping]] = ..., tar: _Optional[bytes] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "kind", "state", "done", "total", "message", "error", "attempts", "dataset", "accepted_utterances", "refused_utterances", "refused_by_reason")
+    __slots__ = ("id", "kind", "state", "done", "total", "message", "error", "attempts", "dataset", "accepted_utterances", "refused_utterances", "refused_by_reason", "not_selected_by_reason")
     class RefusedByReasonEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class NotSelectedByReasonEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +128,7 @@ class Job(_message.Message):
     ACCEPTED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     REFUSED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    NOT_SELECTED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     state: JobState
@@ -86,7 +141,8 @@ class Job(_message.Message):
     accepted_utterances: int
     refused_utterances: int
     refused_by_reason: _containers.ScalarMap[str, int]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    not_selected_by_reason: _containers.ScalarMap[str, int]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., not_selected_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class BuildDatasetRequest(_message.Message):
     __slots__ = ()

@@ -73,7 +73,7 @@ class IngestServiceServicer(object):
 
     def ImportCorpus(self, request_iterator, context):
         """Uploads a corpus as a tar stream and accepts a durable import job. The first message is `spec`,
-        the rest `tar` chunks. The tar holds audio files and, unless `format` is FOLDER, one manifest.
+        the rest `tar` chunks, none if the spec has an `origin`. The tar holds audio files and, unless `format` is FOLDER, one manifest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

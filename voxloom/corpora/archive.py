@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Self
 
-from services.ingest.refusals import Reason, Refusal, printable
+from voxloom.corpora.refusal import Reason, Refusal, printable
 from voxloom.errors import BadInput
 
 _BUFFER = 128 * 1024

@@ -44,7 +44,7 @@ class ObjectStore(Protocol):
         """Content and the etag of that very content, for compare-and-swap; NotFound if there is none."""
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """A streamed read in bounded memory; NotFound if there is none."""
+        """A streamed read in bounded memory, seekable at the cost of a request; NotFound if there is none."""
 
     def stat(self, key: str) -> ObjectInfo:
         """Size and etag; NotFound if there is none."""

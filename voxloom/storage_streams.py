@@ -47,7 +47,10 @@ class ChunkReader:
 
 
 class ResumingBody(io.RawIOBase):
-    """A streamed read that goes on where the connection broke, as long as the object is the same."""
+    """A streamed read that goes on where the connection broke, as long as the object is the same.
+
+    A seek costs nothing until the next read, which then asks for the rest from there.
+    """
 
     _response: urllib3.BaseHTTPResponse | None = None
 
@@ -61,6 +64,21 @@ class ResumingBody(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"seek to byte {start + offset} of {self._key}")
+        if start + offset != self._position:
+            self._drop()
+        self._position = start + offset
+        return self._position
 
     def readall(self) -> bytes:
         return b"".join(iter(lambda: self.read(_CHUNK_BYTES) or b"", b""))
@@ -78,22 +96,28 @@ class ResumingBody(io.RawIOBase):
         raise Unavailable(f"reading {self._key} keeps breaking off at byte {self._position} of {self._size}")
 
     def close(self) -> None:
-        if self._response is not None and not self.closed:
-            self._response.close()
-            self._response.release_conn()
+        if not self.closed:
+            self._drop()
         super().close()
 
+    def _drop(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response.release_conn()
+            self._response = None
+
     def _read(self, size: int) -> bytes:
-        assert self._response is not None
         try:
+            if self._response is None:
+                self._resume()
+            assert self._response is not None
             return self._response.read(size)
         except (HTTPError, OSError) as error:
             log.info("reading %s broke at byte %d of %d: %s", self._key, self._position, self._size, error)
             return b""
 
     def _resume(self) -> None:
-        assert self._response is not None
-        self._response.close()
+        self._drop()
         try:
             wanted = {"Range": f"bytes={self._position}-", "If-Match": f'"{self.etag}"'}
             self._response = self._request(wanted)

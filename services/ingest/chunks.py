@@ -1,4 +1,4 @@
-"""A client's upload, which arrives in the event loop, as an iterator for the thread that stores it."""
+"""Between the event loop of gRPC and the blocking store: uploads come in, objects go out."""
 
 import asyncio
 import threading
@@ -7,7 +7,11 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, Self
 
 from voxloom.errors import BadInput, Unavailable
+from voxloom.rpc import blocking
+from voxloom.storage import ObjectStore
 from voxloom.v1.ingest_pb2 import ImportCorpusRequest
+
+_PART_BYTES = 64 * 1024
 
 
 class ChunkBridge:
@@ -60,6 +64,13 @@ class ChunkBridge:
         with self._lock:
             if self._closed:
                 raise _cut_off()
+
+
+async def in_parts(store: ObjectStore, key: str) -> AsyncIterator[bytes]:
+    """An object in messages of 64 KiB; the store is never waited for in the event loop."""
+    with await blocking(store.open, key) as file:
+        while part := await blocking(file.read, _PART_BYTES):
+            yield part
 
 
 def _cut_off() -> Unavailable:

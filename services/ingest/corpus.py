@@ -13,10 +13,11 @@ from typing import Any, Literal
 from voxloom.corpora.archive import ArchiveLimits, File, unsafe
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
+from voxloom.corpora.selection import Selection
 from voxloom.errors import BadInput
 from voxloom.record import Record
 
-Format = Literal["folder", "csv", "jsonl"]
+Format = Literal["folder", "csv", "jsonl", "commonvoice"]
 Members = Iterator[File | Refusal]
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"})
@@ -24,6 +25,7 @@ MANIFESTS: dict[Format, tuple[str, ...]] = {
     "folder": (),
     "csv": ("manifest.csv", "manifest.tsv"),
     "jsonl": ("manifest.jsonl",),
+    "commonvoice": (),
 }
 _MAX_TXT_BYTES = 64 * 1024
 _MAX_DETAILS, _MAX_DETAIL = 40, 300  # fields of a row, characters of one
@@ -39,6 +41,8 @@ class ImportSpec(Record):
     keep_published_split: bool = False
     max_refused_fraction: float = 0.1
     source: str = "imported"
+    selection: Selection = Selection()
+    origin: str = ""  # where the service itself finds the archive; "" when it is uploaded
     upload: str = ""  # key of the tar
 
 

@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
 
 from services.ingest.clips import LANGUAGE
 from services.ingest.corpus import Format, ImportSpec
 from services.ingest.policy import Decision
+from voxloom.corpora.selection import Selection
 from voxloom.errors import BadInput
 from voxloom.jobs import JobRecord, JobState
-from voxloom.manifest import DatasetRecord
+from voxloom.manifest import SPLITS, DatasetRecord, SplitName
 from voxloom.v1 import ingest_pb2
 
 _MAX_CORPUS = 100
@@ -17,7 +21,14 @@ _FORMATS: dict[int, Format] = {
     ingest_pb2.CORPUS_FORMAT_FOLDER: "folder",
     ingest_pb2.CORPUS_FORMAT_CSV: "csv",
     ingest_pb2.CORPUS_FORMAT_JSONL: "jsonl",
+    ingest_pb2.CORPUS_FORMAT_COMMONVOICE: "commonvoice",
 }
+_SOURCES = {
+    ingest_pb2.CORPUS_SOURCE_IMPORTED: "imported",
+    ingest_pb2.CORPUS_SOURCE_COMMONVOICE: "commonvoice",
+    ingest_pb2.CORPUS_SOURCE_TTS: "tts_generated",
+}
+_SELECTION_FIELDS = Selection.model_fields.keys() - {"max_down_votes", "balanced"}
 _STATES = {
     JobState.ACCEPTED: ingest_pb2.JOB_STATE_ACCEPTED,
     JobState.RUNNING: ingest_pb2.JOB_STATE_RUNNING,
@@ -30,7 +41,9 @@ def import_spec(message: ingest_pb2.ImportSpec) -> ImportSpec:
     """The spec of an import job, or BadInput."""
     _check_corpus(message.corpus)
     if message.format not in _FORMATS:
-        raise BadInput(f"corpus format {message.format} is unknown; expected FOLDER, CSV or JSONL")
+        raise BadInput(
+            f"corpus format {message.format} is unknown; expected FOLDER, CSV, JSONL or COMMONVOICE"
+        )
     language = message.language or "en"
     if not LANGUAGE.fullmatch(language):
         raise BadInput(f"language {language[:60]!r} is no BCP 47 tag; expected for example en or pt-BR")
@@ -43,10 +56,40 @@ def import_spec(message: ingest_pb2.ImportSpec) -> ImportSpec:
         language=language,
         keep_published_split=message.keep_published_split,
         max_refused_fraction=fraction,
+        source=_source(message),
+        selection=_selection(message.selection),
+        origin=message.origin,
     )
     if spec.keep_published_split and spec.format == "folder":
         raise BadInput("a folder has no published split to keep; give it a manifest with a column `split`")
     return spec
+
+
+def _source(message: ingest_pb2.ImportSpec) -> str:
+    if message.source and message.source not in _SOURCES:
+        raise BadInput(f"corpus source {message.source} is unknown; expected IMPORTED, COMMONVOICE or TTS")
+    by_format = "commonvoice" if message.format == ingest_pb2.CORPUS_FORMAT_COMMONVOICE else "imported"
+    return _SOURCES.get(message.source, by_format)
+
+
+def _selection(message: ingest_pb2.Selection) -> Selection:
+    limit = message.max_down_votes if message.HasField("max_down_votes") else None
+    fields: dict[str, Any] = {name: getattr(message, name) for name in _SELECTION_FIELDS}
+    fields |= {name: list(fields[name]) for name in ("genders", "ages", "accents")}
+    fields |= {"max_down_votes": limit, "balanced": not message.unbalanced}
+    try:
+        return Selection.model_validate(fields)
+    except ValidationError as error:
+        faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors()[:3])
+        raise BadInput(f"the selection cannot be used: {faults}") from error
+
+
+def split(name: str) -> SplitName:
+    """The name of a split, or BadInput."""
+    for known in SPLITS:
+        if name == known:
+            return known
+    raise BadInput(f"split {name[:60]!r} is unknown; expected {', '.join(SPLITS)}")
 
 
 def _check_corpus(name: str) -> None:
@@ -73,6 +116,7 @@ def job_message(job: JobRecord, refused: Mapping[str, int]) -> ingest_pb2.Job:
         accepted_utterances=job.result.get("accepted", job.done - num_refused if num_refused else 0),
         refused_utterances=num_refused,
         refused_by_reason=refused,
+        not_selected_by_reason=job.result.get("not_selected_by_reason", {}),
     )
 
 

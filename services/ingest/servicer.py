@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 
 from services.ingest import dataset, importer, messages, uploads
-from services.ingest.chunks import ChunkBridge
+from services.ingest.chunks import ChunkBridge, in_parts
 from services.ingest.config import IngestConfig
 from services.ingest.refusals import read_report
 from services.ingest.retrain import Retrain
@@ -88,6 +88,21 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     async def GetDataset(self, request: ingest_pb2.GetDatasetRequest, context: Any) -> ingest_pb2.Dataset:
         return messages.dataset_message(await blocking(self._dataset, request.dataset))
+
+    async def ReadManifest(
+        self, request: ingest_pb2.ReadManifestRequest, context: Any
+    ) -> AsyncIterator[ingest_pb2.ReadManifestResponse]:
+        record = await blocking(self._dataset, request.dataset)
+        async for part in in_parts(self._store, keys.manifest(record.dataset, messages.split(request.split))):
+            yield ingest_pb2.ReadManifestResponse(csv=part)
+
+    async def ReadShards(
+        self, request: ingest_pb2.ReadShardsRequest, context: Any
+    ) -> AsyncIterator[ingest_pb2.ReadShardsResponse]:
+        record = await blocking(self._dataset, request.dataset)
+        for shard in record.splits[messages.split(request.split)].shards:
+            async for part in in_parts(self._store, shard):
+                yield ingest_pb2.ReadShardsResponse(shard=shard, tar=part)
 
     async def GetRetrainPolicy(
         self, request: ingest_pb2.GetRetrainPolicyRequest, context: Any

@@ -4,6 +4,7 @@ import io
 import itertools
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -235,6 +236,19 @@ def peak_below(limit: int, action: Callable[[], object]) -> object:
     finally:
         tracemalloc.stop()
     return result
+
+
+def test_an_open_object_can_be_read_from_anywhere(store: ObjectStore) -> None:
+    content = random.Random(5).randbytes(3_000_000)
+    store.put("seek", content)
+    with store.open("seek") as file:
+        assert file.seekable()
+        for start, size in ((2_500_000, 100), (7, 1000), (2_999_990, 50), (1_000_000, 600_000)):
+            assert file.seek(start) == start
+            assert file.read(size) == content[start : start + size]
+        assert file.tell() == 1_600_000
+        assert file.seek(0, io.SEEK_END) == len(content)
+        assert file.read(1) == b""
 
 
 def test_a_stream_of_any_chunks_arrives_in_order(store: ObjectStore) -> None:

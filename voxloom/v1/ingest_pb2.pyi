@@ -221,6 +221,36 @@ class Dataset(_message.Message):
     record_json: str
     def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ...) -> None: ...
 
+class ReadManifestRequest(_message.Message):
+    __slots__ = ("dataset", "split")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    split: str
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
+
+class ReadManifestResponse(_message.Message):
+    __slots__ = ("csv",)
+    CSV_FIELD_NUMBER: _ClassVar[int]
+    csv: bytes
+    def __init__(self, csv: _Optional[bytes] = ...) -> None: ...
+
+class ReadShardsRequest(_message.Message):
+    __slots__ = ("dataset", "split")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    split: str
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
+
+class ReadShardsResponse(_message.Message):
+    __slots__ = ("shard", "tar")
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    TAR_FIELD_NUMBER: _ClassVar[int]
+    shard: str
+    tar: bytes
+    def __init__(self, shard: _Optional[str] = ..., tar: _Optional[bytes] = ...) -> None: ...
+
 class GetRetrainPolicyRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -60,6 +60,16 @@ class IngestServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_ingest__pb2.Dataset.FromString,
                 _registered_method=True)
+        self.ReadManifest = channel.unary_stream(
+                '/voxloom.v1.IngestService/ReadManifest',
+                request_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadManifestRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadManifestResponse.FromString,
+                _registered_method=True)
+        self.ReadShards = channel.unary_stream(
+                '/voxloom.v1.IngestService/ReadShards',
+                request_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.FromString,
+                _registered_method=True)
         self.GetRetrainPolicy = channel.unary_unary(
                 '/voxloom.v1.IngestService/GetRetrainPolicy',
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.GetRetrainPolicyRequest.SerializeToString,
@@ -106,6 +116,20 @@ class IngestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadManifest(self, request, context):
+        """The CSV manifest of one split, as it lies in the store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadShards(self, request, context):
+        """The shards of one split: each a whole tar of FLAC and JSON pairs, one after the other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRetrainPolicy(self, request, context):
         """What the retrain policy sees and what it waits for.
         """
@@ -140,6 +164,16 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.GetDataset,
                     request_deserializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_ingest__pb2.Dataset.SerializeToString,
+            ),
+            'ReadManifest': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadManifest,
+                    request_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadManifestRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadManifestResponse.SerializeToString,
+            ),
+            'ReadShards': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadShards,
+                    request_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.SerializeToString,
             ),
             'GetRetrainPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRetrainPolicy,
@@ -283,6 +317,60 @@ class IngestService(object):
             '/voxloom.v1.IngestService/GetDataset',
             voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.SerializeToString,
             voxloom_dot_v1_dot_ingest__pb2.Dataset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxloom.v1.IngestService/ReadManifest',
+            voxloom_dot_v1_dot_ingest__pb2.ReadManifestRequest.SerializeToString,
+            voxloom_dot_v1_dot_ingest__pb2.ReadManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadShards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxloom.v1.IngestService/ReadShards',
+            voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.SerializeToString,
+            voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

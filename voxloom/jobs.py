@@ -56,6 +56,10 @@ class Jobs:
     def get(self, kind: str, job_id: str) -> JobRecord:
         return read_model(self._store, job_key(kind, job_id), JobRecord)
 
+    def remove(self, kind: str, job_id: str) -> None:
+        """Takes the record away; a worker that holds the job loses its lease."""
+        self._store.delete(job_key(kind, job_id))
+
     def list(self, kind: str) -> Records:
         """All jobs of the kind, oldest first."""
         return [record for _, record in self._versions(kind)]

@@ -64,6 +64,21 @@ def import_report(job: str) -> str:
     return check_key(f"{IMPORT_REPORTS}{job}.jsonl")
 
 
+def import_plan(job: str) -> str:
+    """imports/<job>/plan.json: how an import is split into chunks, written when all of them are listed."""
+    return check_key(f"{IMPORT_REPORTS}{job}/plan.json")
+
+
+def import_chunk(job: str, index: int) -> str:
+    """imports/<job>/chunk-00000.jsonl: where in the archive the clips of a chunk lie, and what they are."""
+    return check_key(f"{IMPORT_REPORTS}{job}/chunk-{index:05d}.jsonl")
+
+
+def import_outcome(job: str, index: int) -> str:
+    """imports/<job>/outcome-00000.jsonl: the refusals of a chunk, until all are done."""
+    return check_key(f"{IMPORT_REPORTS}{job}/outcome-{index:05d}.jsonl")
+
+
 def manifest(dataset: str, split: str) -> str:
     """manifests/<dataset>/<split>.csv"""
     return check_key(f"manifests/{dataset}/{split}.csv")

@@ -8,6 +8,9 @@ from voxloom.errors import BadInput
 BLANK = "<blk>"
 SPACE = "▁"
 _MAX_SYMBOLS = 100_000
+_SAMPLE_RATE_HZ = 16000
+_HOP = 160  # samples a feature frame
+_SUBSAMPLING = 4
 
 
 class CharTokenizer:
@@ -64,6 +67,17 @@ def ctc_frames_needed(ids: Sequence[int]) -> int:
     With fewer frames the loss is infinite.
     """
     return len(ids) + sum(left == right for left, right in pairwise(ids))
+
+
+def encoder_frames(duration_s: float) -> int:
+    """What is left for CTC of a clip: one feature frame each 10 ms, then a quarter of them."""
+    frames = (round(duration_s * _SAMPLE_RATE_HZ) + _HOP // 2) // _HOP
+    return -(-frames // _SUBSAMPLING)
+
+
+def is_feasible(text: str, duration_s: float) -> bool:
+    """Whether CTC can align the characters of a normalised text with a clip of this length."""
+    return encoder_frames(duration_s) >= ctc_frames_needed([ord(character) for character in text])
 
 
 def _parse_line(line: str, expected_id: int) -> str:

@@ -2,7 +2,8 @@
 
 import sys
 
-from services.ingest import dataset, importer
+from services.ingest import chunk, dataset, importer
+from services.ingest.chunk import ChunkWorker
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import DatasetBuilder
 from services.ingest.gauges import DataGauges
@@ -23,7 +24,9 @@ from voxloom.storage import ObjectStore
 def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
     jobs = Jobs(store, lease_s=config.job_lease_s)
     tell = stage_failed(bus, "ingest")
-    import_worker = JobWorker(jobs, importer.KIND, Importer(config, store, bus).run, tell)
+    chunk_worker = JobWorker(jobs, chunk.KIND, ChunkWorker(config, store).run, tell)
+    take_in = Importer(config, store, bus, jobs, chunk_worker.wake)
+    import_worker = JobWorker(jobs, importer.KIND, take_in.run, tell)
     dataset_worker = JobWorker(jobs, dataset.KIND, DatasetBuilder(config, store, bus, jobs).run, tell)
 
     def wake() -> None:
@@ -42,10 +45,10 @@ def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
         name="ingest",
         address=f"{config.grpc_host}:{config.ingest_port}",
         register=servicer.register,
-        handlers=handlers(retrain),
+        handlers=handlers(retrain, chunk_worker.wake),
         reconcile=reconciler(store, jobs, retrain),
-        workers=[import_worker, dataset_worker],
-        looks=[look_at_jobs(jobs, importer.KIND, dataset.KIND), DataGauges(store, retrain)],
+        workers=[import_worker, chunk_worker, dataset_worker],
+        looks=[look_at_jobs(jobs, importer.KIND, chunk.KIND, dataset.KIND), DataGauges(store, retrain)],
         close=close,
     )
 

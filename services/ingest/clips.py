@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.corpus import Clip, ImportSpec
+from services.ingest.corpus import ImportSpec
 from services.ingest.split import PUBLISHED_NAMES
 from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
@@ -14,6 +14,7 @@ from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
 from voxloom.storage import ObjectStore, read_model, write_model
 from voxloom.text import normalize
+from voxloom.tokenizer import is_feasible
 
 LIMITS = audio.Limits()
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}")
@@ -37,13 +38,15 @@ class _Refused(Exception):
         self.reason, self.detail = reason, detail
 
 
-def store_clip(store: ObjectStore, spec: ImportSpec, clip: Clip, created_at: str) -> Stored | Refusal:
+def store_clip(
+    store: ObjectStore, spec: ImportSpec, entry: Entry, audio: bytes, created_at: str
+) -> Stored | Refusal:
     """Checks text and audio, writes the WAV and then the record. Doing it again adds nothing."""
     try:
-        fields = _check_entry(clip.entry, spec)
-        return _find_stored(store, fields) or _store(store, clip.audio, fields, created_at)
+        fields = _check_entry(entry, spec)
+        return _find_stored(store, fields) or _store(store, audio, fields, created_at)
     except _Refused as refused:
-        return Refusal.of(clip.entry.path, refused.reason, refused.detail)
+        return Refusal.of(entry.path, refused.reason, refused.detail)
 
 
 def utterance_id(corpus: str, path: str) -> str:
@@ -90,14 +93,14 @@ def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
         )
     _check_text(entry.text, language)
     return _Fields(
-        utterance=utterance_id(spec.corpus, entry.path),
+        utterance=utterance_id(spec.namespace, entry.path),
         source=spec.source,
         corpus=spec.corpus,
-        speaker=speaker_key(spec.corpus, entry.speaker),
+        speaker=speaker_key(spec.namespace, entry.speaker),
         speaker_name=entry.speaker,
         text=entry.text,
         language=language,
-        published_split=_published_split(entry.split) if spec.keep_published_split else None,
+        published_split=_published_split(entry.split) if spec.keeps_split else None,
         origin=entry.path,
         details=entry.details,
     )
@@ -128,11 +131,7 @@ def _find_stored(store: ObjectStore, fields: _Fields) -> Stored | None:
         found = read_model(store, fields.record_key, RawUtterance)
     except NotFound:
         return None
-    if (found.text, found.language, found.published_split) != (
-        fields.text,
-        fields.language,
-        fields.published_split,
-    ):
+    if (found.text, found.language) != (fields.text, fields.language) or not _same_split(found, fields):
         raise _Refused(
             Reason.DIFFERS_FROM_STORED,
             f"stored as {found.text[:60]!r}, language {found.language}, "
@@ -141,8 +140,14 @@ def _find_stored(store: ObjectStore, fields: _Fields) -> Stored | None:
     return Stored(found.utterance, found.levels.duration_s, added=False)
 
 
+def _same_split(found: RawUtterance, fields: _Fields) -> bool:
+    """Releases of Common Voice split the same clips anew each time: what was assigned first stays (Law 7)."""
+    return fields.source == "commonvoice" or found.published_split == fields.published_split
+
+
 def _store(store: ObjectStore, data: bytes, fields: _Fields, created_at: str) -> Stored:
     wav, levels = _check_audio(data)
+    _check_rate(fields, levels.duration_s)
     _put_audio(store, fields.audio_key, wav)
     record = RawUtterance(
         **vars(fields), audio_sha256=hashlib.sha256(wav).hexdigest(), levels=levels, created_at=created_at
@@ -164,6 +169,15 @@ def _check_audio(data: bytes) -> tuple[bytes, AudioLevels]:
         peak, clipped = f"{levels.peak_dbfs:.0f} dBFS", f"{levels.clipped_fraction:.1%}"
         raise _Refused(fault, f"{levels.duration_s:.2f} s, peak {peak}, {clipped} clipped")
     return audio.encode_wav(clip.samples), levels
+
+
+def _check_rate(fields: _Fields, duration_s: float) -> None:
+    """Nobody speaks so fast: the text is not that of the audio, and CTC has no frames for it."""
+    text = normalize(fields.text, fields.language)
+    if not is_feasible(text, duration_s):
+        raise _Refused(
+            Reason.TOO_FAST, f"{len(text)} characters in {duration_s:.2f} s: {printable(text, 60)!r}"
+        )
 
 
 def _put_audio(store: ObjectStore, key: str, wav: bytes) -> None:

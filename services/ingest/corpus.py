@@ -7,9 +7,10 @@ import csv
 import json
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from services.ingest.index import Index
 from voxloom.corpora.archive import ArchiveLimits, File, unsafe
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
@@ -45,36 +46,23 @@ class ImportSpec(Record):
     origin: str = ""  # where the service itself finds the archive; "" when it is uploaded
     upload: str = ""  # key of the tar
 
+    @property
+    def namespace(self) -> str:
+        """What tells its ids from those of others. A clip of Common Voice has one name in all releases."""
+        return "commonvoice" if self.format == "commonvoice" else self.corpus
+
+    @property
+    def keeps_split(self) -> bool:
+        return self.keep_published_split or self.format == "commonvoice"
+
 
 @dataclass(frozen=True)
-class Clip:
+class Found:
+    """A clip in the archive, and where its bytes lie."""
+
     entry: Entry
-    audio: bytes = field(repr=False)
-
-
-@dataclass
-class Index:
-    """The first pass: entries by the audio's path in the archive (a sidecar's has no suffix)."""
-
-    folder: str = ""  # of the manifest; paths of clips are relative to it
-    entries: dict[str, Entry] = field(default_factory=dict)
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def add(self, key: str, entry: Entry) -> None:
-        if key in self.entries:
-            self.refusals.append(Refusal.of(entry.path, Reason.DUPLICATE_ROW, "the first row was taken"))
-        else:
-            self.entries[key] = entry
-
-    def refuse(self, path: str, reason: Reason, detail: str = "") -> None:
-        self.refusals.append(Refusal.of(path, reason, detail))
-
-    def relative(self, path: str) -> str:
-        return posixpath.relpath(path, self.folder or ".")
-
-    def take(self, path: str) -> Entry | None:
-        """The entry of an audio file, once."""
-        return self.entries.pop(path, None) or self.entries.pop(posixpath.splitext(path)[0], None)
+    offset: int
+    size: int  # bytes
 
 
 def read_index(members: Members, spec: ImportSpec, limits: ArchiveLimits) -> Index:
@@ -90,20 +78,20 @@ def read_index(members: Members, spec: ImportSpec, limits: ArchiveLimits) -> Ind
     )
 
 
-def read_clips(members: Members, index: Index, spec: ImportSpec) -> Iterator[Clip | Refusal]:
+def find_clips(members: Members, index: Index, spec: ImportSpec) -> Iterator[Found | Refusal]:
     """The second pass: each audio file with its entry, and all that does not fit together."""
-    yield from index.refusals
+    yield from index.refusals()
     manifests = 0
     for member in members:
         if isinstance(member, Refusal):
             yield member
         elif is_audio(member.path):
-            yield _read_clip(member, index)
+            yield _find(member, index)
         elif posixpath.basename(member.path) in MANIFESTS[spec.format]:
             manifests += 1
             if manifests > 1:
                 yield Refusal.of(member.path, Reason.SECOND_MANIFEST, "only the first manifest is read")
-    for entry in index.entries.values():
+    for entry in index.rest():
         yield Refusal.of(entry.path, Reason.AUDIO_MISSING, "the archive has no such audio file")
 
 
@@ -111,12 +99,12 @@ def is_audio(path: str) -> bool:
     return posixpath.splitext(path)[1].lower() in AUDIO_SUFFIXES
 
 
-def _read_clip(file: File, index: Index) -> Clip | Refusal:
+def _find(file: File, index: Index) -> Found | Refusal:
     path = index.relative(file.path)
     entry = index.take(file.path)
     if entry is None:
         return Refusal.of(path, Reason.NO_TRANSCRIPT, "no manifest row or .txt file speaks of it")
-    return Clip(replace(entry, path=path), file.read())
+    return Found(replace(entry, path=path), file.offset, file.size)
 
 
 # --- a folder of audio with .txt files ---

@@ -1,38 +1,41 @@
-"""The import job: an uploaded tar becomes checked utterances, each refusal counted; safe to run again."""
+"""The import job: lists what is in the archive, has chunk jobs take it in, and adds up what became of it."""
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
-from functools import partial
+import time
+from collections.abc import Callable, Iterator
 
-from services.ingest.clips import Stored, store_clip, utterance_id
+from services.ingest import chunk
+from services.ingest.chunk import ChunkSpec, chunk_id
 from services.ingest.config import IngestConfig
-from services.ingest.corpus import Clip, ImportSpec, Index, Members, read_clips, read_index
-from services.ingest.refusals import Tally, write_report
+from services.ingest.corpus import ImportSpec, Members, find_clips, read_index
+from services.ingest.plan import Plan, write_plan
+from services.ingest.refusals import Tally
+from voxloom import keys
 from voxloom.bus import EventBus, new_event
 from voxloom.corpora.archive import ArchiveLimits, walk
-from voxloom.corpora.refusal import Refusal
-from voxloom.errors import BadInput
+from voxloom.errors import BadInput, NotFound
 from voxloom.events import announce
 from voxloom.job_lease import job_key
-from voxloom.jobs import JobRecord, Lease
-from voxloom.keys import import_report
+from voxloom.jobs import JobRecord, Jobs, JobState, Lease
 from voxloom.record import to_model
-from voxloom.storage import ObjectStore
-from voxloom.threads import ordered_map
-from voxloom.v1.events_pb2 import CorpusImported
+from voxloom.storage import ObjectStore, read_model
+from voxloom.v1.events_pb2 import CorpusImported, ImportChunkReady
 
 KIND = "import"
+_MIN_PAUSE_S, _MAX_PAUSE_S = 0.05, 1.0
 _log = logging.getLogger(__name__)
 
 
 class Importer:
-    """What a killed import has stored is found again by id, so a resumed one only goes over it."""
+    """`wake` makes this process' own chunk worker look; those of other processes hear it by event."""
 
-    def __init__(self, config: IngestConfig, store: ObjectStore, bus: EventBus) -> None:
+    def __init__(
+        self, config: IngestConfig, store: ObjectStore, bus: EventBus, jobs: Jobs, wake: Callable[[], None]
+    ) -> None:
         self._store = store
         self._bus = bus
-        self._threads = config.ingest_threads
+        self._jobs = jobs
+        self._wake = wake
         self._limits = ArchiveLimits(
             max_members=config.import_max_members, max_file_bytes=config.import_max_clip_mib * 2**20
         )
@@ -40,27 +43,61 @@ class Importer:
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job; its result is what `services.ingest.messages` shows."""
         spec = to_model(job_key(KIND, job.id), job.spec, ImportSpec)
-        lease.progress(0, 0, "reading the transcripts")
-        with self._store.open(spec.upload) as tar:
-            index = read_index(_heeding(walk(tar, self._limits), lease.check), spec, self._limits)
-        tally = self._take_in(spec, index, job, lease)
-        write_report(
-            self._store, job.id, spec.corpus, [(utterance_id(spec.corpus, r.path), r) for r in tally.refusals]
-        )
+        plan = self._plan(spec, job, lease)
+        tally = self._take_in(spec, plan, job, lease)
+        self._store.put_stream(keys.import_report(job.id), self._outcomes(job, plan))
         self._check_share(spec, job, tally)
         self._announce(spec, job, tally)
-        return _result(spec, tally)
+        selected = {"not_selected_by_reason": plan.not_selected_by_reason}
+        return {"corpus": spec.corpus, **tally.to_result(), **selected}
 
-    def _take_in(self, spec: ImportSpec, index: Index, job: JobRecord, lease: Lease) -> Tally:
-        tally, total = Tally(), len(index.entries) + len(index.refusals)
+    def _plan(self, spec: ImportSpec, job: JobRecord, lease: Lease) -> Plan:
+        """The plan of an earlier run, if that came so far."""
+        try:
+            return read_model(self._store, keys.import_plan(job.id), Plan)
+        except NotFound:
+            lease.progress(0, 0, "reading the transcripts")
         with self._store.open(spec.upload) as tar:
-            clips = read_clips(_heeding(walk(tar, self._limits), lease.check), index, spec)
-            check = partial(_outcome, self._store, spec, job.created_at)
-            with closing(ordered_map(check, clips, self._threads)) as outcomes:
-                for outcome in outcomes:
-                    _count(tally, outcome)
-                    lease.progress(tally.seen, max(total, tally.seen), _progress(tally))
-        return tally
+            index = read_index(_heeding(walk(tar, self._limits), lease.check), spec, self._limits)
+        lease.progress(0, len(index), "listing the clips")
+        with index, self._store.open(spec.upload) as tar:
+            found = find_clips(_heeding(walk(tar, self._limits), lease.check), index, spec)
+            return write_plan(self._store, job.id, found, {})
+
+    def _take_in(self, spec: ImportSpec, plan: Plan, job: JobRecord, lease: Lease) -> Tally:
+        """Waits until every chunk is done, by whichever worker."""
+        self._submit(spec, plan, job)
+        pause_s, before = _MIN_PAUSE_S, -1
+        while True:
+            chunks = self._chunks(job)
+            tally, done = _added_up(chunks), sum(each.done for each in chunks)
+            lease.progress(done, plan.items, tally.summary())
+            if sum(each.state is JobState.DONE for each in chunks) >= plan.chunks:
+                return tally
+            pause_s = _MIN_PAUSE_S if done != before else min(2 * pause_s, _MAX_PAUSE_S)
+            before = done
+            time.sleep(pause_s)
+
+    def _submit(self, spec: ImportSpec, plan: Plan, job: JobRecord) -> None:
+        for index in range(plan.chunks):
+            part = ChunkSpec(job=job.id, index=index, created_at=job.created_at, spec=spec)
+            name = chunk_id(job.id, index)
+            self._jobs.submit(chunk.KIND, name, part.model_dump(), job.trace)
+            self._wake()
+            ready = ImportChunkReady(job=job.id, chunk=name)
+            announce(self._bus, new_event("ingest", name, ready, job.trace))
+
+    def _chunks(self, job: JobRecord) -> list[JobRecord]:
+        """In the order of the archive; BadInput when one of them was given up."""
+        chunks = [each for each in self._jobs.list(chunk.KIND) if each.spec.get("job") == job.id]
+        for each in chunks:
+            if each.state is JobState.FAILED:
+                raise BadInput(f"chunk {each.id} of the import could not be taken in: {each.error}")
+        return sorted(chunks, key=lambda each: each.id)
+
+    def _outcomes(self, job: JobRecord, plan: Plan) -> Iterator[bytes]:
+        for index in range(plan.chunks):
+            yield self._store.get(keys.import_outcome(job.id, index))
 
     def _check_share(self, spec: ImportSpec, job: JobRecord, tally: Tally) -> None:
         if not tally.seen:
@@ -69,11 +106,11 @@ class Importer:
             )
         if tally.refused_fraction > spec.max_refused_fraction or not tally.accepted:
             raise BadInput(
-                f"{len(tally.refusals)} of {tally.seen} clips are refused ({tally.refused_fraction:.1%}, "
-                f"allowed {spec.max_refused_fraction:.1%}): {tally.summary()[:1200]}. "
+                f"{tally.refused} of {tally.seen} clips are refused ({tally.refused_fraction:.1%}, "
+                f"allowed {spec.max_refused_fraction:.1%}): {tally.reasons()[:1200]}. "
                 f"The {tally.accepted} good ones are stored and stay; mend the corpus and import it again "
                 "(nothing is stored twice), or allow a larger share. "
-                f"All refusals: {import_report(job.id)}"
+                f"All refusals: {keys.import_report(job.id)}"
             )
 
     def _announce(self, spec: ImportSpec, job: JobRecord, tally: Tally) -> None:
@@ -81,10 +118,10 @@ class Importer:
             corpus=spec.corpus,
             job=job.id,
             utterances=tally.accepted,
-            refused=len(tally.refusals),
+            refused=tally.refused,
             duration_s=tally.duration_s,
         )
-        _log.info("corpus %s imported: %s", spec.corpus, _progress(tally))
+        _log.info("corpus %s imported: %s", spec.corpus, tally.summary())
         announce(self._bus, new_event("ingest", spec.corpus, body, job.trace))
 
 
@@ -95,36 +132,9 @@ def _heeding(members: Members, check: Callable[[], None]) -> Members:
         yield member
 
 
-def _outcome(store: ObjectStore, spec: ImportSpec, created_at: str, clip: Clip | Refusal) -> Stored | Refusal:
-    return clip if isinstance(clip, Refusal) else store_clip(store, spec, clip, created_at)
-
-
-def _count(tally: Tally, outcome: Stored | Refusal) -> None:
-    if isinstance(outcome, Refusal):
-        tally.refusals.append(outcome)
-        return
-    tally.added += outcome.added
-    tally.already_stored += not outcome.added
-    tally.duration_s += outcome.duration_s
-
-
-def _progress(tally: Tally) -> str:
-    parts = [f"{tally.added} added"]
-    if tally.already_stored:
-        parts.append(f"{tally.already_stored} stored before")
-    if tally.refusals:
-        parts.append(f"{len(tally.refusals)} refused")
-    return ", ".join(parts)
-
-
-def _result(spec: ImportSpec, tally: Tally) -> dict[str, object]:
-    return {
-        "corpus": spec.corpus,
-        "accepted": tally.accepted,
-        "added": tally.added,
-        "already_stored": tally.already_stored,
-        "refused": len(tally.refusals),
-        "refused_by_reason": tally.by_reason(),
-        "refused_examples": tally.examples(),
-        "duration_s": round(tally.duration_s, 3),
-    }
+def _added_up(chunks: list[JobRecord]) -> Tally:
+    tally = Tally()
+    for each in chunks:
+        if each.state is JobState.DONE:
+            tally.add(each.result)
+    return tally

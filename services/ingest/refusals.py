@@ -1,12 +1,15 @@
 """Law 8: whatever is not taken in has a reason, a count and an example; the full list lies in the store."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
+from services.ingest.clips import Stored
 from voxloom.corpora.refusal import Refusal
 from voxloom.keys import import_report
-from voxloom.record import Record, parse_lines, to_line
+from voxloom.record import Record, parse_lines
 from voxloom.storage import ObjectStore
 
 MAX_EXAMPLES = 20
@@ -24,49 +27,77 @@ class ReportLine(Record):
 
 @dataclass
 class Tally:
-    """What happened to the clips of one import."""
+    """What happened to the clips of an import, or of a part of it."""
 
     added: int = 0
     already_stored: int = 0
     duration_s: float = 0.0
-    refusals: list[Refusal] = field(default_factory=list)
+    by_reason: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def accepted(self) -> int:
         return self.added + self.already_stored
 
     @property
+    def refused(self) -> int:
+        return self.by_reason.total()
+
+    @property
     def seen(self) -> int:
-        return self.accepted + len(self.refusals)
+        return self.accepted + self.refused
 
     @property
     def refused_fraction(self) -> float:
-        return len(self.refusals) / max(self.seen, 1)
+        return self.refused / max(self.seen, 1)
 
-    def by_reason(self) -> dict[str, int]:
-        return dict(sorted(Counter(refusal.reason for refusal in self.refusals).items()))
+    def count(self, outcome: Stored | Refusal) -> None:
+        if isinstance(outcome, Refusal):
+            self.by_reason[outcome.reason] += 1
+            detail = f": {outcome.detail}" if outcome.detail else ""
+            self._exemplify(outcome.reason, [f"{outcome.path}{detail}"])
+        else:
+            self.added += outcome.added
+            self.already_stored += not outcome.added
+            self.duration_s += outcome.duration_s
 
-    def examples(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for refusal in self.refusals:
-            examples = found.setdefault(refusal.reason, [])
-            if len(examples) < MAX_EXAMPLES:
-                examples.append(f"{refusal.path}: {refusal.detail}" if refusal.detail else refusal.path)
-        return dict(sorted(found.items()))
+    def add(self, result: Mapping[str, Any]) -> None:
+        """The result of a part."""
+        self.added += result["added"]
+        self.already_stored += result["already_stored"]
+        self.duration_s += result["duration_s"]
+        self.by_reason.update(result["refused_by_reason"])
+        for reason, examples in result["refused_examples"].items():
+            self._exemplify(reason, examples)
+
+    def to_result(self) -> dict[str, object]:
+        return {
+            "accepted": self.accepted,
+            "added": self.added,
+            "already_stored": self.already_stored,
+            "refused": self.refused,
+            "refused_by_reason": dict(sorted(self.by_reason.items())),
+            "refused_examples": dict(sorted(self.examples.items())),
+            "duration_s": round(self.duration_s, 3),
+        }
 
     def summary(self) -> str:
+        """'12 added, 3 stored before, 1 refused'."""
+        parts = [f"{self.added} added"]
+        if self.already_stored:
+            parts.append(f"{self.already_stored} stored before")
+        if self.refused:
+            parts.append(f"{self.refused} refused")
+        return ", ".join(parts)
+
+    def reasons(self) -> str:
         """'3 silent (an4/a.wav), 1 no_text (an4/b.wav)', the most frequent first."""
-        first = {reason: examples[0] for reason, examples in self.examples().items()}
-        counts = sorted(self.by_reason().items(), key=lambda item: -item[1])
-        return ", ".join(f"{number} {reason} ({first[reason]})" for reason, number in counts)
+        counts = sorted(self.by_reason.items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{number} {reason} ({self.examples[reason][0]})" for reason, number in counts)
 
-
-def write_report(store: ObjectStore, job: str, corpus: str, refusals: Iterable[tuple[str, Refusal]]) -> None:
-    """One line a refusal, given as (utterance id, refusal). Doing it again writes the same bytes."""
-    lines = (
-        ReportLine(utterance=utterance, corpus=corpus, **vars(refusal)) for utterance, refusal in refusals
-    )
-    store.put_stream(import_report(job), map(to_line, lines))
+    def _exemplify(self, reason: str, examples: Iterable[str]) -> None:
+        known = self.examples.setdefault(reason, [])
+        known.extend(islice(examples, MAX_EXAMPLES - len(known)))
 
 
 def read_report(store: ObjectStore, job: str) -> Iterator[ReportLine]:

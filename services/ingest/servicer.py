@@ -9,10 +9,10 @@ from typing import Any
 import grpc.aio
 
 from services.ingest import dataset, importer, messages, uploads
-from services.ingest.chunks import ChunkBridge, in_parts
 from services.ingest.config import IngestConfig
 from services.ingest.refusals import read_report
 from services.ingest.retrain import Retrain
+from services.ingest.wire import ChunkBridge, in_parts
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.executor import BoundedExecutor

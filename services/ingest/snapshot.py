@@ -10,18 +10,15 @@ from enum import StrEnum
 from services.ingest.refusals import MAX_EXAMPLES, ReportLine
 from services.ingest.split import Placed, leaks, overlapping_test_sentences, place
 from voxloom import keys
-from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.manifest import SPLITS, DatasetRecord, RawUtterance, SplitName, SplitSummary, Utterance
 from voxloom.storage import ObjectStore, list_all, read_model
 from voxloom.text import NORMALIZER_VERSION, normalize
 from voxloom.threads import ordered_map
-from voxloom.tokenizer import ctc_frames_needed
+from voxloom.tokenizer import ctc_frames_needed, encoder_frames
 
 BUILDER_VERSION = 1  # of what a dataset with the same rows looks like
 _READERS = 8  # small reads, mostly waits
-_HOP = 160  # samples a feature frame
-_SUBSAMPLING = 4
 
 
 class Drop(StrEnum):
@@ -166,12 +163,6 @@ def _usable_text(raw: RawUtterance, damaged: frozenset[str], dropped: Dropped) -
     else:
         return text
     return ""
-
-
-def encoder_frames(duration_s: float) -> int:
-    """What is left for CTC of a clip: one feature frame each 10 ms, then a quarter of them."""
-    frames = (round(duration_s * SAMPLE_RATE_HZ) + _HOP // 2) // _HOP
-    return -(-frames // _SUBSAMPLING)
 
 
 def _first_of_each(

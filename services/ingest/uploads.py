@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 
 from services.ingest import importer
+from services.ingest.chunk import KIND as CHUNK
 from services.ingest.corpus import ImportSpec
 from voxloom import keys
 from voxloom.errors import BadInput, Exhausted
@@ -57,6 +58,22 @@ def sweep(store: ObjectStore, jobs: Jobs, now_s: float) -> None:
         state = states.get(info.key)
         orphan = state is None and all_known and now_s - _received_at(info.key) > _ORPHAN_AFTER_S
         if orphan or state in (JobState.DONE, JobState.FAILED):
+            store.delete(info.key)
+
+
+def sweep_chunks(store: ObjectStore, jobs: Jobs) -> None:
+    """Removes the chunk jobs of imports that have ended, and the lists and outcomes beside their plan."""
+    imports = {job.id: job.state for job in jobs.list(importer.KIND)}
+    all_known = not jobs.unreadable(importer.KIND)
+    ended = set()
+    for each in jobs.list(CHUNK):
+        parent = str(each.spec.get("job"))
+        state = imports.get(parent)
+        if state in (JobState.DONE, JobState.FAILED) or (state is None and all_known):
+            ended.add(parent)
+            jobs.remove(CHUNK, each.id)
+    for parent in ended:
+        for info in list_all(store, f"{keys.IMPORT_REPORTS}{parent}/"):
             store.delete(info.key)
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from voices import encoded, speech
 
+from services.ingest.chunk import KIND as CHUNK
+from services.ingest.chunk import ChunkWorker
+from services.ingest.config import IngestConfig
 from services.ingest.corpus import ImportSpec
-from services.ingest.importer import KIND
+from services.ingest.importer import KIND, Importer
 from voxloom.bus import MemoryBus
-from voxloom.jobs import JobRecord, Jobs, Lease
+from voxloom.jobs import JobRecord, Jobs, JobWorker, Lease
 from voxloom.storage import ObjectStore, list_all
 from voxloom.v1.events_pb2 import Event
 
@@ -71,6 +74,29 @@ def accept_import(
     wanted = spec(upload=f"uploads/{job_id}.tar", **fields)
     store.put(wanted.upload, archive)
     return jobs.submit(KIND, job_id, wanted.model_dump(), "trace")
+
+
+class Taker:
+    """An import worker with a chunk worker beside it, as in a service."""
+
+    def __init__(self, store: ObjectStore, bus: MemoryBus, jobs: Jobs, **config: Any) -> None:
+        settings = IngestConfig(ingest_threads=2, **config)
+        self._jobs = jobs
+        self._take_chunk = ChunkWorker(settings, store).run
+        self.importer = Importer(settings, store, bus, jobs, lambda: None)
+
+    def run(self) -> dict[str, Any]:
+        """Claims and runs the oldest import; exceptions come out."""
+        return run_next(self._jobs, KIND, self._run)
+
+    def _run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
+        worker = JobWorker(self._jobs, CHUNK, self._take_chunk, lambda job: None)
+        self.importer._wake = worker.wake
+        worker.start()
+        try:
+            return self.importer.run(job, lease)
+        finally:
+            worker.stop(10)
 
 
 Run = Callable[[JobRecord, Lease], dict[str, Any]]

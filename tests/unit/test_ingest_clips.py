@@ -9,7 +9,6 @@ from ingest_corpora import clip, raw_objects, spec
 from voices import encoded, speech
 
 from services.ingest.clips import Stored, speaker_key, store_clip, utterance_id
-from services.ingest.corpus import Clip
 from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
@@ -42,7 +41,7 @@ def test_ids_are_frozen() -> None:
 def test_a_good_clip_is_stored_with_all_that_is_known(store: FolderStore) -> None:
     flac = encoded(speech(1.5, rate_hz=44100), "FLAC", rate_hz=44100)
     wanted = spec(keep_published_split=True)
-    outcome = store_clip(store, wanted, Clip(entry(split="dev", language="cy"), flac), NOW)
+    outcome = store_clip(store, wanted, entry(split="dev", language="cy"), flac, NOW)
     assert outcome == Stored(utterance_id("village", "clips/a.wav"), 1.5, added=True)
     key = keys.raw_record("imported", speaker_key("village", "Anna"), outcome.utterance)
     record = read_model(store, key, RawUtterance)
@@ -55,16 +54,16 @@ def test_a_good_clip_is_stored_with_all_that_is_known(store: FolderStore) -> Non
 
 
 def test_a_second_time_nothing_is_added_and_no_audio_is_decoded(store: FolderStore) -> None:
-    store_clip(store, spec(), Clip(entry(), clip(1)), NOW)
+    store_clip(store, spec(), entry(), clip(1), NOW)
     before = raw_objects(store)
-    again = store_clip(store, spec(), Clip(entry(), b"never looked at"), "later")
+    again = store_clip(store, spec(), entry(), b"never looked at", "later")
     assert again == Stored(utterance_id("village", "clips/a.wav"), 1.0, added=False)
     assert raw_objects(store) == before
 
 
 def test_a_changed_text_is_refused_not_ignored(store: FolderStore) -> None:
-    store_clip(store, spec(), Clip(entry(), clip(1)), NOW)
-    refused = store_clip(store, spec(), Clip(entry(text="Goodbye"), clip(1)), NOW)
+    store_clip(store, spec(), entry(), clip(1), NOW)
+    refused = store_clip(store, spec(), entry(text="Goodbye"), clip(1), NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == Reason.DIFFERS_FROM_STORED
 
@@ -73,7 +72,7 @@ def test_a_changed_text_is_refused_not_ignored(store: FolderStore) -> None:
 def test_audio_that_a_killed_import_left_is_made_good(store: FolderStore, left_behind: bytes) -> None:
     key = keys.raw_audio("imported", "village-unknown", utterance_id("village", "clips/a.wav"))
     store.put(key, left_behind)
-    outcome = store_clip(store, spec(), Clip(entry(speaker=""), clip(1)), NOW)
+    outcome = store_clip(store, spec(), entry(speaker=""), clip(1), NOW)
     assert isinstance(outcome, Stored)
     record = read_model(store, key.replace(".wav", ".json"), RawUtterance)
     assert record.audio_sha256 == hashlib.sha256(store.get(key)).hexdigest()
@@ -95,7 +94,7 @@ def test_audio_that_a_killed_import_left_is_made_good(store: FolderStore, left_b
     ],
 )
 def test_what_a_corpus_says_is_checked(store: FolderStore, fields: dict[str, str], reason: Reason) -> None:
-    refused = store_clip(store, spec(keep_published_split=True), Clip(entry(**fields), clip(1)), NOW)
+    refused = store_clip(store, spec(keep_published_split=True), entry(**fields), clip(1), NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
     assert refused.detail.isprintable()
@@ -118,7 +117,7 @@ SPEECH = speech(1.0)
     ],
 )
 def test_audio_is_checked(store: FolderStore, data: bytes, reason: str) -> None:
-    refused = store_clip(store, spec(), Clip(entry(), data), NOW)
+    refused = store_clip(store, spec(), entry(), data, NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
     assert refused.detail

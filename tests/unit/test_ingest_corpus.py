@@ -3,24 +3,33 @@
 import io
 import json
 from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 from ingest_corpora import spec, tar
 
-from services.ingest.corpus import Clip, ImportSpec, read_clips, read_index
+from services.ingest.corpus import Found, ImportSpec, find_clips, read_index
 from voxloom.corpora.archive import ArchiveLimits, walk
+from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.errors import BadInput
 
 LIMITS = ArchiveLimits()
 
 
+@dataclass(frozen=True)
+class Clip:
+    entry: Entry
+    audio: bytes
+
+
 def read(files: dict[str, bytes], wanted: ImportSpec) -> tuple[list[Clip], list[Refusal]]:
     data = tar(files)
-    index = read_index(walk(io.BytesIO(data), LIMITS), wanted, LIMITS)
-    outcomes = list(read_clips(walk(io.BytesIO(data), LIMITS), index, wanted))
+    with read_index(walk(io.BytesIO(data), LIMITS), wanted, LIMITS) as index:
+        outcomes = list(find_clips(walk(io.BytesIO(data), LIMITS), index, wanted))
+    found = [each for each in outcomes if isinstance(each, Found)]
     return (
-        [each for each in outcomes if isinstance(each, Clip)],
+        [Clip(each.entry, data[each.offset : each.offset + each.size]) for each in found],
         [each for each in outcomes if isinstance(each, Refusal)],
     )
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ingest_corpora import HeardBus, accept_import, clip, csv_corpus, objects, run_next, tar
+from ingest_corpora import HeardBus, Taker, accept_import, clip, csv_corpus, objects, run_next, tar
 
-from services.ingest import importer, shards
+from services.ingest import shards
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import KIND, DatasetBuilder, list_datasets
-from services.ingest.importer import Importer
-from services.ingest.snapshot import Drop, encoder_frames
+from services.ingest.snapshot import Drop
 from services.ingest.split import OWN, point, sentence_key
 from voxloom import audio, keys
 from voxloom.bus import kind_of
@@ -23,6 +22,7 @@ from voxloom.errors import BadInput
 from voxloom.jobs import JobInterrupted, Jobs
 from voxloom.manifest import AudioLevels, DatasetRecord, RawUtterance, Utterance, read_csv
 from voxloom.storage import FolderStore, read_model, write_model
+from voxloom.tokenizer import encoder_frames
 
 
 def is_trained_on(text: str) -> bool:
@@ -196,16 +196,16 @@ def _key(utterance: str) -> str:
 
 
 def test_refused_clips_of_imports_are_part_of_the_report(world: World) -> None:
-    take_in = Importer(IngestConfig(), world.store, world.bus)
+    take_in = Taker(world.store, world.bus, world.jobs)
     files = csv_corpus(8, speakers=8)
     accept_import(world.store, world.jobs, tar(files | {"clips/1.wav": b""}), "one", max_refused_fraction=0.5)
-    run_next(world.jobs, importer.KIND, take_in.run)
+    take_in.run()
     record = world.build()
     assert record.dropped_by_reason == {"import_unreadable_audio": 1}
     assert record.dropped_examples["import_unreadable_audio"] == ["village: clips/1.wav"]
     assert (record.considered, record.dropped_fraction) == (8, pytest.approx(1 / 8))
     accept_import(world.store, world.jobs, tar(files), "two")
-    run_next(world.jobs, importer.KIND, take_in.run)
+    take_in.run()
     assert world.build().dropped_by_reason == {}
 
 

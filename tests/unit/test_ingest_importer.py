@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import pytest
-from ingest_corpora import HeardBus, accept_import, clip, csv_corpus, raw_objects, run_next, tar
+from ingest_corpora import HeardBus, Run, Taker, accept_import, clip, csv_corpus, raw_objects, tar
 
+from services.ingest import plan
+from services.ingest.chunk import KIND as CHUNK
+from services.ingest.chunk import ChunkWorker
 from services.ingest.config import IngestConfig
-from services.ingest.importer import KIND, Importer
+from services.ingest.importer import KIND
 from services.ingest.refusals import read_report
+from voxloom import keys
 from voxloom.bus import kind_of
 from voxloom.corpora.refusal import Reason
 from voxloom.errors import BadInput
-from voxloom.jobs import JobInterrupted, Jobs
+from voxloom.jobs import JobInterrupted, Jobs, JobWorker
 from voxloom.storage import FolderStore
 
 
@@ -20,10 +24,10 @@ class World:
         self.store = FolderStore(root)
         self.bus = HeardBus()
         self.jobs = Jobs(self.store)
-        self.importer = Importer(IngestConfig(ingest_threads=2), self.store, self.bus)
+        self.taker = Taker(self.store, self.bus, self.jobs)
 
     def run(self) -> dict[str, object]:
-        return run_next(self.jobs, KIND, self.importer.run)
+        return self.taker.run()
 
 
 @pytest.fixture
@@ -36,8 +40,9 @@ def test_an_import_stores_every_clip_and_tells_of_it(world: World) -> None:
     result = world.run()
     assert (result["accepted"], result["added"], result["refused"]) == (5, 5, 0)
     assert len(raw_objects(world.store)) == 10
-    (event,) = world.bus.events
-    assert kind_of(event) == "corpus_imported"
+    ready, event = world.bus.events
+    assert [kind_of(each) for each in (ready, event)] == ["import_chunk_ready", "corpus_imported"]
+    assert (ready.import_chunk_ready.job, ready.import_chunk_ready.chunk) == ("job", "job-00000")
     assert (event.corpus_imported.utterances, event.header.trace) == (5, "trace")
     assert event.corpus_imported.duration_s == pytest.approx(5.0)
     job = world.jobs.get(KIND, "job")
@@ -77,7 +82,7 @@ def test_too_many_refusals_fail_the_job_and_keep_what_is_good(world: World) -> N
         world.run()
     assert len(raw_objects(world.store)) == 16
     assert len(list(read_report(world.store, "strict"))) == 2
-    assert world.bus.events == []
+    assert [kind_of(event) for event in world.bus.events] == ["import_chunk_ready"]
 
 
 def test_a_corpus_of_nothing_but_refusals_fails_whatever_is_allowed(world: World) -> None:
@@ -94,38 +99,69 @@ def test_an_archive_without_audio_fails(world: World) -> None:
         world.run()
 
 
-def test_a_cut_off_archive_fails_and_the_whole_one_goes_on_from_there(world: World) -> None:
+def test_a_cut_off_archive_fails_before_anything_is_stored(world: World) -> None:
     archive = tar(csv_corpus(6))
     accept_import(world.store, world.jobs, archive[:150_000], "cut")
     with pytest.raises(BadInput, match=r"cut off|cannot be read"):
         world.run()
-    stored = len(raw_objects(world.store)) // 2
-    assert 0 < stored < 6
+    assert raw_objects(world.store) == {}
     accept_import(world.store, world.jobs, archive, "whole")
-    result = world.run()
-    assert (result["added"], result["already_stored"]) == (6 - stored, stored)
+    assert world.run()["added"] == 6
 
 
-def test_a_stopped_import_lets_go_at_once_and_resumes(world: World) -> None:
+def test_a_stopped_chunk_lets_go_at_once_and_another_worker_takes_it_over(world: World) -> None:
     accept_import(world.store, world.jobs, tar(csv_corpus(6)))
-    lease = world.jobs.claim(KIND)
+    interrupted(world, KIND, world.taker.importer.run, at=0)
+    interrupted(world, CHUNK, ChunkWorker(IngestConfig(ingest_threads=1), world.store).run, at=2)
+    stored = len(raw_objects(world.store)) // 2
+    assert 2 <= stored < 6
+    assert world.run()["accepted"] == 6
+    assert len(raw_objects(world.store)) == 12
+
+
+def interrupted(world: World, kind: str, run: Run, at: int) -> None:
+    """Runs the oldest job of the kind until so many items are done, and asks it to stop."""
+    lease = world.jobs.claim(kind)
     assert lease is not None
     with lease:
         real = lease.progress
 
         def progress(done: int, total: int, message: str = "") -> None:
-            if done == 2:
+            if message == f"{at} added":
                 lease.ask_to_stop()
             real(done, total, message)
 
         lease.progress = progress  # type: ignore[method-assign]
         with pytest.raises(JobInterrupted):
-            world.importer.run(lease.record, lease)
+            run(lease.record, lease)
         lease.interrupt()
-    stored = len(raw_objects(world.store)) // 2
-    assert 2 <= stored < 6
-    assert world.run()["accepted"] == 6
-    assert len(raw_objects(world.store)) == 12
+
+
+def test_chunks_are_taken_in_by_many_workers_and_add_up_to_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MAX_CLIPS", 3)
+    files = csv_corpus(10) | {"clips/3.wav": b"", "stray.wav": clip(99)}
+    accept_import(world.store, world.jobs, tar(files), max_refused_fraction=0.5)
+    others = [
+        JobWorker(Jobs(world.store), CHUNK, ChunkWorker(IngestConfig(), world.store).run, lambda job: None)
+        for _ in range(3)
+    ]
+    for other in others:
+        other.start()
+    result = world.run()
+    assert (result["accepted"], result["refused"]) == (9, 2)
+    assert [line.path for line in read_report(world.store, "job")] == ["clips/3.wav", "stray.wav"]
+    assert [job.total for job in world.jobs.list(CHUNK)] == [3, 3, 3, 2]
+    assert all(other.stop(5) for other in others)
+
+
+def test_a_chunk_that_cannot_be_taken_in_fails_the_import_and_is_named(world: World) -> None:
+    accept_import(world.store, world.jobs, tar(csv_corpus(2)))
+    interrupted(world, KIND, world.taker.importer.run, at=0)
+    world.store.put(keys.import_chunk("job", 0), b"nonsense")
+    with pytest.raises(BadInput, match="chunk job-00000 of the import"):
+        world.run()
 
 
 def test_hundreds_of_hostile_members_cost_nothing(world: World) -> None:

@@ -7,8 +7,9 @@ import pytest
 from ingest_corpora import objects, run_next, spec
 
 from services.ingest import importer, messages, uploads
-from services.ingest.refusals import write_report
-from voxloom.corpora.refusal import Refusal
+from services.ingest.chunk import KIND as CHUNK
+from services.ingest.chunk import chunk_id
+from voxloom import keys
 from voxloom.errors import BadInput, Exhausted
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.storage import FolderStore
@@ -167,9 +168,17 @@ def test_job_messages(world: World) -> None:
     assert (found.accepted_utterances, found.refused_utterances, found.attempts) == (3, 5, 1)
 
 
-def test_a_report_is_the_same_when_written_again(world: World) -> None:
-    lines = [("u1", Refusal.of("a\x1b.wav", "silent", "quiet")), ("u2", Refusal.of("b.wav", "empty"))]
-    write_report(world.store, "job", "village", iter(lines))
-    before = objects(world.store, "imports/")
-    write_report(world.store, "job", "village", iter(lines))
-    assert objects(world.store, "imports/") == before
+def test_the_lists_of_an_ended_import_are_swept_away_and_those_of_an_open_one_stay(world: World) -> None:
+    ended, open_job = world.send(corpus="ended"), world.send(corpus="open")
+    for job in (open_job, ended):
+        world.jobs.submit(CHUNK, chunk_id(job.id, 0), {"job": job.id})
+        world.store.put(keys.import_chunk(job.id, 0), b"{}")
+        world.store.put(keys.import_report(job.id), b"")
+    world.jobs.submit(CHUNK, "orphan-00000", {"job": "orphan"})
+    world.end()
+    uploads.sweep_chunks(world.store, world.jobs)
+    assert [job.id for job in world.jobs.list(CHUNK)] == [chunk_id(open_job.id, 0)]
+    left = objects(world.store, "imports/")
+    assert keys.import_chunk(open_job.id, 0) in left
+    assert keys.import_chunk(ended.id, 0) not in left
+    assert keys.import_report(ended.id) in left

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, BinaryIO, Self
 
 from voxloom.corpora.refusal import Reason, Refusal, printable
@@ -42,6 +43,7 @@ class File:
 
     path: str  # relative, without `.` and `..`
     size: int  # bytes
+    offset: int  # of its first byte in the plain tar
     _open: Callable[[], IO[bytes]]
 
     def read(self) -> bytes:
@@ -73,7 +75,7 @@ def walk(stream: BinaryIO, limits: ArchiveLimits) -> Iterator[File | Refusal]:
             if member.isdir() or _is_clutter(path):
                 continue
             refusal = _find_refusal(member, path, limits) or _find_duplicate(path, seen)
-            yield refusal or File(path, member.size, lambda member=member: _extract(tar, member))  # type: ignore[misc]
+            yield refusal or File(path, member.size, member.offset_data, partial(_extract, tar, member))
 
 
 class _Metered:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     BAD_LANGUAGE = "bad_language"
     UNKNOWN_SPLIT = "unknown_split"
     UNREADABLE_AUDIO = "unreadable_audio"
+    TOO_FAST = "too_fast_for_ctc"  # more characters than output frames
     DIFFERS_FROM_STORED = "differs_from_stored"  # imported before with another text
 
 

@@ -24,6 +24,8 @@ MIN_RATE_HZ, MAX_RATE_HZ = 4000, 384_000
 
 _BLOCK_FRAMES = 65536
 _FRAME = 400  # 25 ms
+_HUM_WINDOW = 40  # 2.5 ms
+_LOUDEST = 12  # frames looked at first
 _FULL_SCALE = 0.999  # a sample this near to 1 counts as clipped
 _FLOOR_DBFS = -120.0
 
@@ -152,10 +154,33 @@ def find_fault(audio: Audio, levels: AudioLevels, limits: Limits | None = None) 
 
 
 def _is_silent(samples: Samples, limits: Limits) -> bool:
+    if _is_loud(samples, limits.hiss_dbfs):
+        return False
     quiet_dbfs, loud_dbfs = _frame_levels_dbfs(samples)
     if loud_dbfs < limits.silence_dbfs:
         return True
     return loud_dbfs < limits.hiss_dbfs and loud_dbfs - quiet_dbfs < limits.min_dynamic_db
+
+
+def _is_loud(samples: Samples, level_dbfs: float) -> bool:
+    """Whether four of its loudest frames reach the level, hum taken off: then four of all frames do, and the
+    clip need not be looked at whole. Most speech ends here, at a tenth of the cost."""
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    if len(frames) < _LOUDEST:
+        return False
+    energies = np.einsum("nf,nf->n", frames, frames)
+    levels = [
+        _level_without_hum(samples, index) for index in np.argpartition(energies, -_LOUDEST)[-_LOUDEST:]
+    ]
+    return _dbfs(float(np.sort(levels)[-4])) >= level_dbfs
+
+
+def _level_without_hum(samples: Samples, frame: int) -> float:
+    """Of one frame; the half window beyond its edges is the clip's own."""
+    begin, end = frame * _FRAME, (frame + 1) * _FRAME
+    around = samples[max(begin - _HUM_WINDOW, 0) : end + _HUM_WINDOW]
+    sound = _without_hum(around)[begin - max(begin - _HUM_WINDOW, 0) :][:_FRAME]
+    return float(np.sqrt(np.mean(np.square(sound))))
 
 
 def _frame_levels_dbfs(samples: Samples) -> tuple[float, float]:
@@ -168,7 +193,7 @@ def _frame_levels_dbfs(samples: Samples) -> tuple[float, float]:
     return _dbfs(float(levels[count // 20])), _dbfs(float(levels[-min(4, count)]))
 
 
-def _without_hum(samples: Samples, width: int = 40) -> npt.NDArray[np.float64]:
+def _without_hum(samples: Samples, width: int = _HUM_WINDOW) -> npt.NDArray[np.float64]:
     """Less the mean of 2.5 ms around: offset and mains hum go, hiss and the formants of speech stay."""
     sums = np.cumsum(np.pad(samples, width // 2, mode="edge"), dtype=np.float64)
     return samples - (sums[width:] - sums[:-width]) / width

@@ -59,10 +59,11 @@ class Importer:
             lease.progress(0, 0, "reading the transcripts")
         with self._store.open(spec.upload) as tar:
             index = read_index(_heeding(walk(tar, self._limits), lease.check), spec, self._limits)
-        lease.progress(0, len(index), "listing the clips")
+        expected = len(index)
+        lease.progress(0, expected, "listing the clips")
         with index, self._store.open(spec.upload) as tar:
             found = find_clips(_heeding(walk(tar, self._limits), lease.check), index, spec)
-            return write_plan(self._store, job.id, found, {})
+            return write_plan(self._store, job.id, found, expected)
 
     def _take_in(self, spec: ImportSpec, plan: Plan, job: JobRecord, lease: Lease) -> Tally:
         """Waits until every chunk is done, by whichever worker."""

@@ -1,7 +1,8 @@
 """An import cut into chunks: what lies where in the archive, so that any worker can take any chunk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -12,7 +13,11 @@ from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.record import Record, parse_lines, to_line
 from voxloom.storage import ObjectStore, write_model
 
-MAX_CLIPS = 250  # of a chunk: some ten seconds of work, and what a killed worker costs
+_SHARE = 32  # chunks of an import, so that many workers end at the same time ...
+MIN_CLIPS, MAX_CLIPS = (
+    50,
+    500,
+)  # ... but no chunk takes less than its bookkeeping, or costs much when its worker dies
 MAX_BYTES = 64 * 2**20
 
 
@@ -40,14 +45,19 @@ class Item(Record):
 
 
 def write_plan(
-    store: ObjectStore, job: str, found: Iterable[Found | Refusal], not_selected: dict[str, int]
+    store: ObjectStore,
+    job: str,
+    found: Iterable[Found | Refusal],
+    expected: int,
+    not_selected: Mapping[str, int] = MappingProxyType({}),
 ) -> Plan:
-    """Lists the chunks, then says how many there are. Doing it again writes the same."""
+    """Lists the chunks, then says how many. `expected`: about how many items will be found. Doing it
+    again writes the same."""
     chunks = items = 0
-    for chunk in _cut(map(_item, found)):
+    for chunk in _cut(map(_item, found), max(MIN_CLIPS, min(expected // _SHARE, MAX_CLIPS))):
         store.put(keys.import_chunk(job, chunks), b"".join(map(to_line, chunk)))
         chunks, items = chunks + 1, items + len(chunk)
-    plan = Plan(chunks=chunks, items=items, not_selected_by_reason=not_selected)
+    plan = Plan(chunks=chunks, items=items, not_selected_by_reason=dict(not_selected))
     write_model(store, keys.import_plan(job), plan)
     return plan
 
@@ -59,11 +69,11 @@ def read_chunk(store: ObjectStore, job: str, index: int) -> list[Found | Refusal
         return [_found(item) for item in parse_lines(key, file, Item)]
 
 
-def _cut(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _cut(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
     chunk: list[Item] = []
     num_bytes = 0
     for item in items:
-        if chunk and (len(chunk) >= MAX_CLIPS or num_bytes + item.size > MAX_BYTES):
+        if chunk and (len(chunk) >= most or num_bytes + item.size > MAX_BYTES):
             yield chunk
             chunk, num_bytes = [], 0
         chunk.append(item)

@@ -140,7 +140,7 @@ def interrupted(world: World, kind: str, run: Run, at: int) -> None:
 def test_chunks_are_taken_in_by_many_workers_and_add_up_to_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "MAX_CLIPS", 3)
+    monkeypatch.setattr(plan, "MIN_CLIPS", 3)
     files = csv_corpus(10) | {"clips/3.wav": b"", "stray.wav": clip(99)}
     accept_import(world.store, world.jobs, tar(files), max_refused_fraction=0.5)
     others = [

@@ -1,4 +1,4 @@
-"""`python -m services.<name>` on a free port over a folder store, which it looks at five times a second."""
+"""`python -m services.<name>` on a free port over a store, which it looks at five times a second."""
 
 import json
 import os
@@ -22,9 +22,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 class ServiceProcess:
     """Started by `with`, killed at its end; the JSON log is read line by line."""
 
-    def __init__(self, name: str, store: Path, **settings: str) -> None:
+    def __init__(self, name: str, folder: Path | None = None, **settings: str) -> None:
+        """`folder`: of the store, unless a setting says another one."""
         self.name = name
-        settings = {"store": store.as_uri(), f"{name}_port": "0", "reconcile_period_s": "0.2"} | settings
+        where = {"store": folder.as_uri()} if folder else {}
+        settings = {**where, f"{name}_port": "0", "reconcile_period_s": "0.2"} | settings
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VOXLOOM_")}
         self._env = kept | {f"VOXLOOM_{key.upper()}": value for key, value in settings.items()}
         self.log: list[dict[str, Any]] = []

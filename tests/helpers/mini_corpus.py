@@ -11,7 +11,7 @@ def make_mini_corpus(folder: Path, *, train: int, test: int) -> Path:
     """Copies clips of many speakers, in a fixed order; returns the folder with its manifest."""
     with open(EXAMPLE / "manifest.tsv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    chosen = [*_pick(rows, "train", train), *_pick(rows, "test", test)]
+    chosen = [*pick(rows, "train", train), *pick(rows, "test", test)]
     lines = ["path\ttext\tspeaker\tsplit"]
     for row in chosen:
         target = folder / row["path"]
@@ -22,7 +22,7 @@ def make_mini_corpus(folder: Path, *, train: int, test: int) -> Path:
     return folder
 
 
-def _pick(rows: list[dict[str, str]], split: str, number: int) -> list[dict[str, str]]:
+def pick(rows: list[dict[str, str]], split: str, number: int) -> list[dict[str, str]]:
     """Round and round the speakers, so that some land in val whatever the number."""
     by_speaker: dict[str, list[dict[str, str]]] = {}
     for row in rows:

@@ -28,6 +28,6 @@ def pick(rows: list[dict[str, str]], split: str, number: int) -> list[dict[str, 
     for row in rows:
         if row["split"] == split and len(row["text"].split()) > 1:
             by_speaker.setdefault(row["speaker"], []).append(row)
-    rounds = max(map(len, by_speaker.values()))
+    rounds = max(map(len, by_speaker.values()), default=0)
     in_turn = [takes[turn] for turn in range(rounds) for takes in by_speaker.values() if turn < len(takes)]
     return in_turn[:number]

@@ -12,11 +12,13 @@ from functools import partial
 from typing import IO, Any, BinaryIO, Self
 
 from voxloom.corpora.refusal import Reason, Refusal, printable
+from voxloom.corpora.seen import Seen
 from voxloom.errors import BadInput
 
 _BUFFER = 128 * 1024
 _HEADER_ALLOWANCE = 256 * 1024 + 2 * _BUFFER  # of one member, with what tarfile reads ahead
 _MAX_LINE = 64 * 1024
+_TABLE_ENDINGS = (".tsv", "times.txt")
 _TAR_FAULTS = (
     tarfile.TarError,
     EOFError,
@@ -33,6 +35,7 @@ _TAR_FAULTS = (
 class ArchiveLimits:
     max_members: int = 500_000
     max_file_bytes: int = 64 * 1024 * 1024
+    max_table_bytes: int = 64 * 1024 * 1024  # of a table, which is read by lines and never held in memory
     max_depth: int = 16
     max_path_length: int = 500
 
@@ -47,13 +50,18 @@ class File:
     _open: Callable[[], IO[bytes]]
 
     def read(self) -> bytes:
-        with _readable():
-            return self._open().read()
+        with _readable(), self._open() as stream:
+            return stream.read()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content in pieces, for files of any size."""
+        with _readable(), self._open() as stream:
+            while piece := stream.read(_BUFFER):
+                yield piece
 
     def lines(self) -> Iterator[bytes | None]:
         """Line after line without its end; None for one that is too long to be meant."""
-        with _readable():
-            stream = self._open()
+        with _readable(), self._open() as stream:
             while line := stream.readline(_MAX_LINE):
                 if line.endswith(b"\n") or len(line) < _MAX_LINE:
                     yield line.rstrip(b"\r\n")
@@ -66,13 +74,12 @@ class File:
 def walk(stream: BinaryIO, limits: ArchiveLimits) -> Iterator[File | Refusal]:
     """The files of a plain tar in its order; BadInput when the archive as a whole cannot be used."""
     source = _Metered(stream)
-    seen: set[str] = set()
-    with _opened(source) as tar:
+    with _opened(source) as tar, Seen() as seen:
         for number, member in enumerate(_members(tar, source)):
             if number >= limits.max_members:
                 raise BadInput(f"the archive has more than {limits.max_members} members; import it in parts")
             path = _relative(member.name)
-            if member.isdir() or _is_clutter(path):
+            if member.isdir() or is_clutter(path):
                 continue
             refusal = _find_refusal(member, path, limits) or _find_duplicate(path, seen)
             yield refusal or File(path, member.size, member.offset_data, partial(_extract, tar, member))
@@ -167,7 +174,7 @@ def _relative(name: str) -> str:
     return absolute + "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def _is_clutter(path: str) -> bool:
+def is_clutter(path: str) -> bool:
     """What a Mac adds to each file of a tar; it is nobody's clip."""
     return any(part.startswith("._") or part == "__MACOSX" for part in path.split("/"))
 
@@ -177,18 +184,20 @@ def _find_refusal(member: tarfile.TarInfo, path: str, limits: ArchiveLimits) -> 
         return Refusal.of(path, Reason.UNSAFE_PATH, fault)
     if not member.isreg():
         return Refusal.of(path, Reason.NOT_A_FILE, "links and devices are never followed")
-    if member.size > limits.max_file_bytes:
-        return Refusal.of(
-            path, Reason.FILE_TOO_LARGE, f"{member.size} bytes; at most {limits.max_file_bytes} are allowed"
-        )
+    return too_large(path, member.size, limits)
+
+
+def too_large(path: str, size: int, limits: ArchiveLimits) -> Refusal | None:
+    most = limits.max_table_bytes if path.endswith(_TABLE_ENDINGS) else limits.max_file_bytes
+    if size > most:
+        return Refusal.of(path, Reason.FILE_TOO_LARGE, f"{size} bytes; at most {most} are allowed")
     return None
 
 
-def _find_duplicate(path: str, seen: set[str]) -> Refusal | None:
-    if path in seen:
-        return Refusal.of(path, Reason.DUPLICATE_PATH, "the first one of this name was taken")
-    seen.add(path)
-    return None
+def _find_duplicate(path: str, seen: Seen) -> Refusal | None:
+    if seen.add(path):
+        return None
+    return Refusal.of(path, Reason.DUPLICATE_PATH, "the first one of this name was taken")
 
 
 def unsafe(path: str, limits: ArchiveLimits) -> str:

@@ -21,6 +21,9 @@ class Reason(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     BAD_SPEAKER = "bad_speaker"
     BAD_LANGUAGE = "bad_language"
+    WRONG_LANGUAGE = (
+        "wrong_language"  # of another locale, or written in a script that is foreign to the corpus
+    )
     UNKNOWN_SPLIT = "unknown_split"
     UNREADABLE_AUDIO = "unreadable_audio"
     TOO_FAST = "too_fast_for_ctc"  # more characters than output frames

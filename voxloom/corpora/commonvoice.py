@@ -92,8 +92,8 @@ class Release:
         what an earlier one gave."""
         if selection.max_hours and not self.has_durations:
             raise BadInput(
-                f"{self.name} has no clip_durations.tsv (releases since 16.1 have); without the lengths of its "
-                "clips hours cannot be counted: bound the number of clips instead, with --max-clips"
+                f"{self.name} has no clip_durations.tsv (releases since 16.1 have); without their lengths "
+                "hours of clips cannot be counted: bound the number of clips instead, with --max-clips"
             )
         with room():
             return Chosen(self._db, self.name, self.locale, self.folder, self._counted, selection)

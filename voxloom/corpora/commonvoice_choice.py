@@ -212,7 +212,7 @@ class _Choice:
 
 
 class _Bounds:
-    """Counts what is taken; 0 is no bound. A bound that was reached stays so, whatever smaller comes after."""
+    """Counts what is taken; 0 is no bound. One that was reached stays so, whatever smaller comes after."""
 
     def __init__(self, most_clips: dict[str, int], per_speaker: int = 0, most_ms: float = 0.0) -> None:
         (self._rule, self._most_clips), *_ = most_clips.items()

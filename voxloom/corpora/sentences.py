@@ -14,7 +14,7 @@ def sentence_key(text: str) -> str:
     Deliberately not `text.normalize`, whose versions may change what comes out; this may not.
     """
     folded = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(character for character in folded if character.isalnum())
+    return "".join(filter(str.isalnum, folded))
 
 
 def scripts_of(text: str) -> Counter[str]:

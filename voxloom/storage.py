@@ -70,9 +70,10 @@ def write_model(
     return store.put(key, data, if_absent=if_absent, if_match=if_match)
 
 
-def open_store(url: str, *, access_key: str = "", secret_key: str = "") -> ObjectStore:
+def open_store(url: str, *, access_key: str = "", secret_key: str = "", make: bool = True) -> ObjectStore:
     """The store that the URL names: `file:///absolute/folder`, or
-    `s3://bucket[/prefix]?endpoint=http://host:port[&region=...]`, whose bucket is made if it is absent."""
+    `s3://bucket[/prefix]?endpoint=http://host:port[&region=...]`, whose bucket is made if it is absent
+    (without `make`, NotFound)."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -82,7 +83,7 @@ def open_store(url: str, *, access_key: str = "", secret_key: str = "") -> Objec
     if parts.scheme == "s3":
         from voxloom.storage_minio import MinioStore
 
-        return MinioStore.from_url(url, access_key, secret_key)
+        return MinioStore.from_url(url, access_key, secret_key, make=make)
     raise BadInput(
         f"store URL scheme {parts.scheme!r} is unknown; expected file:///absolute/folder"
         " or s3://bucket?endpoint=http://host:port"

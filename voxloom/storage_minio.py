@@ -53,6 +53,7 @@ class MinioStore:
         access_key: str,
         secret_key: str,
         region: str = "",
+        make: bool = True,
     ) -> None:
         try:
             url = urlsplit(endpoint)
@@ -87,7 +88,7 @@ class MinioStore:
                 region=region or None,
                 http_client=self._http,
             )
-            self._make_bucket()
+            self._find_bucket(make)
         except Refused as error:
             raise BadInput(str(error)) from error
         except ValueError as error:
@@ -95,7 +96,7 @@ class MinioStore:
         self._lists_by_folder = self._is_seaweed(endpoint)
 
     @classmethod
-    def from_url(cls, url: str, access_key: str, secret_key: str) -> "MinioStore":
+    def from_url(cls, url: str, access_key: str, secret_key: str, *, make: bool = True) -> "MinioStore":
         """`s3://bucket[/prefix]?endpoint=http://host:port[&region=...]`"""
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -112,6 +113,7 @@ class MinioStore:
             access_key=access_key,
             secret_key=secret_key,
             region=options.get("region", ""),
+            make=make,
         )
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
@@ -241,10 +243,12 @@ class MinioStore:
             return None
         return etag if found == data else None
 
-    def _make_bucket(self) -> None:
+    def _find_bucket(self, make: bool) -> None:
         with self._translated(""):
             if self._client.bucket_exists(self._bucket):
                 return
+            if not make:
+                raise NotFound(f"there is no {self._where}; make it, or check its name")
             try:
                 self._client.make_bucket(self._bucket)
             except S3Error:

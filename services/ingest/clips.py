@@ -19,7 +19,7 @@ from voxloom.tokenizer import is_feasible
 LIMITS = audio.Limits()
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}")
 _MAX_TEXT = 2000  # characters
-_MAX_SPEAKER = 100
+_MAX_SPEAKER = 200  # Common Voice names a speaker in 128
 _DECODED_S = 600.0  # beyond that a clip is not even decoded to be found too long
 
 

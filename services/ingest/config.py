@@ -15,6 +15,7 @@ class IngestConfig(Config):
     import_max_gib: float = Field(default=200.0, gt=0, le=100_000)
     import_max_members: int = Field(default=500_000, ge=1, le=10_000_000)
     import_max_clip_mib: int = Field(default=64, ge=1, le=1024)  # held in memory, a few at a time
+    import_dir: str = ""  # a folder of archives that `voxloom import mounted:...` may name; "" is none
     ingest_threads: int = Field(default=4, ge=1, le=64)  # decode, encode and store clips: half of it waits
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from services.ingest.index import Index
 from voxloom.corpora.archive import ArchiveLimits, File, unsafe
+from voxloom.corpora.commonvoice import read_release, release_limits
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.corpora.selection import Selection
@@ -69,6 +70,8 @@ def read_index(members: Members, spec: ImportSpec, limits: ArchiveLimits) -> Ind
     """The first pass; BadInput when there is no manifest or its header cannot be used."""
     if spec.format == "folder":
         return _read_sidecars(members)
+    if spec.format == "commonvoice":
+        return _read_release(members, spec, limits)
     for member in members:
         if isinstance(member, File) and posixpath.basename(member.path) in MANIFESTS[spec.format]:
             return _read_manifest(member, spec, limits)
@@ -86,7 +89,8 @@ def find_clips(members: Members, index: Index, spec: ImportSpec) -> Iterator[Fou
         if isinstance(member, Refusal):
             yield member
         elif is_audio(member.path):
-            yield _find(member, index)
+            if not index.ignores(member.path):
+                yield _find(member, index)
         elif posixpath.basename(member.path) in MANIFESTS[spec.format]:
             manifests += 1
             if manifests > 1:
@@ -142,6 +146,24 @@ def _decoded(data: bytes) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
+
+
+# --- a release of Common Voice ---
+
+
+def _read_release(members: Members, spec: ImportSpec, limits: ArchiveLimits) -> Index:
+    """The clips that the selection wants; all others are counted by the rows of the tables."""
+    release = read_release(members, release_limits(limits), name=spec.corpus, language=spec.language)
+    chosen = release.select(spec.selection)
+    index = Index(posixpath.join(chosen.folder, "clips"))
+    index.keep(release)
+    index.not_selected = chosen.not_selected
+    for path, entry in chosen.entries():
+        index.add(path, entry)
+    for refusal in chosen.refusals():
+        index.count(refusal)
+    index.ignores = lambda path: not chosen.wants(path)
+    return index
 
 
 # --- manifest.csv, manifest.tsv, manifest.jsonl ---

@@ -8,11 +8,13 @@ from services.ingest import chunk
 from services.ingest.chunk import ChunkSpec, chunk_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import ImportSpec, Members, find_clips, read_index
+from services.ingest.fetch import Fetcher
 from services.ingest.plan import Plan, write_plan
 from services.ingest.refusals import Tally
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
 from voxloom.corpora.archive import ArchiveLimits, walk
+from voxloom.corpora.commonvoice import release_limits
 from voxloom.errors import BadInput, NotFound
 from voxloom.events import announce
 from voxloom.job_lease import job_key
@@ -39,10 +41,13 @@ class Importer:
         self._limits = ArchiveLimits(
             max_members=config.import_max_members, max_file_bytes=config.import_max_clip_mib * 2**20
         )
+        self._fetcher = Fetcher(config, store, self._limits)
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job; its result is what `services.ingest.messages` shows."""
         spec = to_model(job_key(KIND, job.id), job.spec, ImportSpec)
+        if spec.origin:
+            self._fetcher.fetch(spec, lambda message: lease.progress(0, 0, message))
         plan = self._plan(spec, job, lease)
         tally = self._take_in(spec, plan, job, lease)
         self._store.put_stream(keys.import_report(job.id), self._outcomes(job, plan))
@@ -57,13 +62,14 @@ class Importer:
             return read_model(self._store, keys.import_plan(job.id), Plan)
         except NotFound:
             lease.progress(0, 0, "reading the transcripts")
+        limits = release_limits(self._limits) if spec.format == "commonvoice" else self._limits
         with self._store.open(spec.upload) as tar:
-            index = read_index(_heeding(walk(tar, self._limits), lease.check), spec, self._limits)
+            index = read_index(_heeding(walk(tar, limits), lease.check), spec, limits)
         expected = len(index)
         lease.progress(0, expected, "listing the clips")
         with index, self._store.open(spec.upload) as tar:
-            found = find_clips(_heeding(walk(tar, self._limits), lease.check), index, spec)
-            return write_plan(self._store, job.id, found, expected)
+            found = find_clips(_heeding(walk(tar, limits), lease.check), index, spec)
+            return write_plan(self._store, job.id, found, expected, index.not_selected)
 
     def _take_in(self, spec: ImportSpec, plan: Plan, job: JobRecord, lease: Lease) -> Tally:
         """Waits until every chunk is done, by whichever worker."""

@@ -3,8 +3,8 @@
 import json
 import posixpath
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
 from typing import Self
 
@@ -22,7 +22,11 @@ class Index:
 
     def __init__(self, folder: str = "") -> None:
         self.folder = folder  # of the manifest; paths of clips are relative to it
+        self.not_selected: dict[str, int] = {}  # clips that nobody wants, by rule
+        self.ignores: Callable[[str], bool] = lambda path: False  # audio that was counted by its row
+        self._stack = ExitStack()
         self._db = sqlite3.connect("", isolation_level=None)
+        self._stack.callback(self._db.close)
         self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT UNIQUE, entry TEXT)")
@@ -35,7 +39,11 @@ class Index:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
+        self._stack.close()
+
+    def keep(self, resource: AbstractContextManager[object]) -> None:
+        """Closes it with the index."""
+        self._stack.enter_context(resource)
 
     def __len__(self) -> int:
         """Entries that nobody took yet, and refusals."""
@@ -48,9 +56,9 @@ class Index:
             self.refuse(entry.path, Reason.DUPLICATE_ROW, "the first row was taken")
 
     def refuse(self, path: str, reason: Reason, detail: str = "") -> None:
-        self.keep(Refusal.of(path, reason, detail))
+        self.count(Refusal.of(path, reason, detail))
 
-    def keep(self, refusal: Refusal) -> None:
+    def count(self, refusal: Refusal) -> None:
         values = (refusal.path, refusal.reason, refusal.detail)
         self._db.execute("INSERT INTO refusals (path, reason, detail) VALUES (?, ?, ?)", values)
 

@@ -60,6 +60,8 @@ def import_spec(message: ingest_pb2.ImportSpec) -> ImportSpec:
         selection=_selection(message.selection),
         origin=message.origin,
     )
+    if spec.origin and spec.format != "commonvoice":
+        raise BadInput("only a release of Common Voice has an origin; send other corpora as `tar` messages")
     if spec.keep_published_split and spec.format == "folder":
         raise BadInput("a folder has no published split to keep; give it a manifest with a column `split`")
     return spec

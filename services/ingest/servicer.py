@@ -49,6 +49,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         if first is None or first.WhichOneof("part") != "spec":
             raise BadInput("the first message has no spec; expected `spec`, then `tar` messages")
         spec = messages.import_spec(first.spec)
+        if spec.origin:
+            job = await blocking(uploads.await_fetch, self._jobs, spec)
+            self._wake()
+            return await blocking(self._message, job)
         with ChunkBridge(request_iterator) as chunks:
             key, digest = await self._uploads.run(uploads.receive, self._store, chunks, self._max_bytes)
         job = await blocking(uploads.accept, self._store, self._jobs, spec, key, digest)

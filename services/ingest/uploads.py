@@ -26,10 +26,25 @@ _NOT_TAR = {
 
 def receive(store: ObjectStore, chunks: Iterable[bytes], max_bytes: int) -> tuple[str, str]:
     """Stores the tar; returns its key and the hash of its content. Nothing stays when `chunks` raises."""
-    key = keys.upload(f"u-{int(time.time())}-{uuid.uuid4().hex[:12]}")
+    key = new_key()
     digest = hashlib.sha256()
     store.put_stream(key, _checked(chunks, digest.update, max_bytes))
     return key, digest.hexdigest()
+
+
+def await_fetch(jobs: Jobs, spec: ImportSpec) -> JobRecord:
+    """The import job of an archive that the service itself will fetch; the same wish joins an open one."""
+    for job in jobs.list(importer.KIND):
+        known = {**job.spec, "upload": ""}
+        if job.state in (JobState.ACCEPTED, JobState.RUNNING) and known == spec.model_dump():
+            return job
+    name = f"{keys.slug(spec.corpus)}-{uuid.uuid4().hex[:12]}"
+    fields = spec.model_copy(update={"upload": new_key()}).model_dump()
+    return jobs.submit(importer.KIND, name, fields, uuid.uuid4().hex)
+
+
+def new_key() -> str:
+    return keys.upload(f"u-{int(time.time())}-{uuid.uuid4().hex[:12]}")
 
 
 def accept(store: ObjectStore, jobs: Jobs, spec: ImportSpec, key: str, digest: str) -> JobRecord:

@@ -105,11 +105,14 @@ class Chosen:
 
     def wants(self, archive_path: str) -> bool:
         """Whether this file of the archive is a chosen clip."""
-        name = archive_path.removeprefix(self._clips)
-        if len(name) == len(archive_path) or not name.isprintable():
+        if (name := self._name(archive_path)) is None:
             return False
         chosen = "SELECT 1 FROM clips JOIN outcomes USING (clip) WHERE name = ? AND rule IS NULL"
         return self._db.execute(chosen, (name,)).fetchone() is not None
+
+    def _name(self, archive_path: str) -> str | None:
+        name = archive_path.removeprefix(self._clips)
+        return None if len(name) == len(archive_path) or not name.isprintable() else name
 
     def parts(self) -> list[Part]:
         """How much was chosen for each split."""

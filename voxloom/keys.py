@@ -9,7 +9,9 @@ from voxloom.errors import BadInput
 PRODUCTION = "models/production.json"
 RAW = "raw/"
 IMPORT_REPORTS = "imports/"
-FOLDERS = (RAW, "uploads/", IMPORT_REPORTS, "manifests/", "runs/", "models/", "jobs/")  # of every object
+FORGOTTEN = "forgotten/"
+# Of every object.
+FOLDERS = (FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, "manifests/", "runs/", "models/", "jobs/")
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -92,6 +94,16 @@ def dataset_record(dataset: str) -> str:
 def shard(dataset: str, split: str, index: int) -> str:
     """manifests/<dataset>/shards/<split>-00000.tar: FLAC and JSON pairs."""
     return check_key(f"manifests/{dataset}/shards/{split}-{index:05d}.tar")
+
+
+def tombstone(kind: str, digest: str) -> str:
+    """forgotten/<utterance or speaker>/<hash>.json: what was withdrawn and must not come back."""
+    return check_key(f"{FORGOTTEN}{kind}/{digest}.json")
+
+
+def withdrawn(folder: str) -> str:
+    """withdrawn.json in the folder of a dataset, run or model: some of what it was made of was withdrawn."""
+    return check_key(f"{folder}/withdrawn.json")
 
 
 def run_record(run: str) -> str:

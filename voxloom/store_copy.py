@@ -30,6 +30,7 @@ _RECORDS = (
     "dataset.json",
     "bundle.json",
     "decision.json",
+    "withdrawn.json",
 )  # in order
 _MAX_RECORD_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
@@ -118,7 +119,7 @@ class Copier:
         jobs = [info.key for info in list_all(self._source, "jobs/")]
         self._copy_below("uploads/")
         held = self._read_all([*jobs, keys.PRODUCTION])
-        for prefix in (keys.RAW, keys.IMPORT_REPORTS, "manifests/", "runs/", "models/"):
+        for prefix in (keys.FORGOTTEN, keys.RAW, keys.IMPORT_REPORTS, "manifests/", "runs/", "models/"):
             self._copy_below(prefix)
         news = [key for key, data in held.items() if not self._is_there(key, data)]
         for key in news:

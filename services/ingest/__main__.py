@@ -2,10 +2,11 @@
 
 import sys
 
-from services.ingest import chunk, dataset, importer
+from services.ingest import chunk, dataset, forget, importer
 from services.ingest.chunk import ChunkWorker
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import DatasetBuilder
+from services.ingest.forget import Forgetter
 from services.ingest.gauges import DataGauges
 from services.ingest.handlers import handlers, reconciler
 from services.ingest.importer import Importer
@@ -20,6 +21,8 @@ from voxloom.jobs import Jobs, JobWorker
 from voxloom.runtime import Service
 from voxloom.storage import ObjectStore
 
+KINDS = (forget.KIND, importer.KIND, chunk.KIND, dataset.KIND)
+
 
 def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
     jobs = Jobs(store, lease_s=config.job_lease_s)
@@ -29,8 +32,11 @@ def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
     import_worker = JobWorker(jobs, importer.KIND, take_in.run, tell)
     dataset_worker = JobWorker(jobs, dataset.KIND, DatasetBuilder(config, store, bus, jobs).run, tell)
 
+    forget_worker = JobWorker(jobs, forget.KIND, Forgetter(store).run, tell)
+
     def wake() -> None:
         import_worker.wake()
+        forget_worker.wake()
         dataset_worker.wake()
 
     thresholds = Thresholds(config.retrain_first, config.retrain_new, config.retrain_quiet_s)
@@ -45,10 +51,10 @@ def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
         name="ingest",
         address=f"{config.grpc_host}:{config.ingest_port}",
         register=servicer.register,
-        handlers=handlers(retrain, chunk_worker.wake),
+        handlers=handlers(retrain, wake, chunk_worker.wake),
         reconcile=reconciler(store, jobs, retrain),
-        workers=[import_worker, chunk_worker, dataset_worker],
-        looks=[look_at_jobs(jobs, importer.KIND, chunk.KIND, dataset.KIND), DataGauges(store, retrain)],
+        workers=[forget_worker, import_worker, chunk_worker, dataset_worker],
+        looks=[look_at_jobs(jobs, *KINDS), DataGauges(store, retrain)],
         close=close,
     )
 

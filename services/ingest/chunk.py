@@ -13,6 +13,7 @@ from services.ingest.refusals import ReportLine, Tally
 from voxloom import keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Refusal
+from voxloom.forgotten import Forgotten, read_forgotten
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Lease
 from voxloom.record import Record, to_line, to_model
@@ -52,7 +53,7 @@ class ChunkWorker:
         items = read_chunk(self._store, chunk.job, chunk.index)
         tally, lines = Tally(), []
         with self._store.open(chunk.spec.upload) as tar:
-            check = partial(_outcome, self._store, chunk)
+            check = partial(_outcome, self._store, chunk, read_forgotten(self._store))
             with closing(ordered_map(check, _clips(tar, items), self._threads)) as outcomes:
                 for outcome in outcomes:
                     tally.count(outcome)
@@ -80,8 +81,10 @@ def _go_to(tar: BinaryIO, offset: int) -> None:
         tar.seek(offset)
 
 
-def _outcome(store: ObjectStore, chunk: ChunkSpec, clip: Clip | Refusal) -> Stored | Refusal:
-    return clip if isinstance(clip, Refusal) else store_clip(store, chunk.spec, *clip, chunk.created_at)
+def _outcome(store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, clip: Clip | Refusal) -> Stored | Refusal:
+    if isinstance(clip, Refusal):
+        return clip
+    return store_clip(store, chunk.spec, *clip, chunk.created_at, gone)
 
 
 def _report_line(spec: ImportSpec, refusal: Refusal) -> ReportLine:

@@ -11,6 +11,7 @@ from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal, printable
 from voxloom.errors import BadInput, Conflict, NotFound
+from voxloom.forgotten import NOTHING_FORGOTTEN, Forgotten
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
 from voxloom.storage import ObjectStore, read_model, write_model
 from voxloom.text import normalize
@@ -39,11 +40,18 @@ class _Refused(Exception):
 
 
 def store_clip(
-    store: ObjectStore, spec: ImportSpec, entry: Entry, audio: bytes, created_at: str
+    store: ObjectStore,
+    spec: ImportSpec,
+    entry: Entry,
+    audio: bytes,
+    created_at: str,
+    gone: Forgotten = NOTHING_FORGOTTEN,
 ) -> Stored | Refusal:
     """Checks text and audio, writes the WAV and then the record. Doing it again adds nothing."""
     try:
         fields = _check_entry(entry, spec)
+        if gone.covers(fields.source, fields.speaker, fields.utterance):
+            raise _Refused(Reason.FORGOTTEN, "it or its speaker was withdrawn")
         return _find_stored(store, fields) or _store(store, audio, fields, created_at)
     except _Refused as refused:
         return Refusal.of(entry.path, refused.reason, refused.detail)

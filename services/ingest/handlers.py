@@ -23,16 +23,22 @@ def reconciler(store: ObjectStore, jobs: Jobs, retrain: Retrain) -> Callable[[],
     return reconcile
 
 
-def handlers(retrain: Retrain, wake_chunks: Callable[[], None]) -> Mapping[str, Handler]:
+def handlers(
+    retrain: Retrain, wake: Callable[[], None], wake_chunks: Callable[[], None]
+) -> Mapping[str, Handler]:
     def data_changed(event: Event) -> None:
         retrain.changed(event.header.trace)
+
+    def data_deleted(event: Event) -> None:
+        data_changed(event)
+        wake()  # the recorder has left a job that deletes the copies
 
     def chunk_ready(event: Event) -> None:
         wake_chunks()
 
     return {
         "recording_stored": data_changed,
-        "recording_deleted": data_changed,
+        "recording_deleted": data_deleted,
         "corpus_imported": data_changed,
         "import_chunk_ready": chunk_ready,
     }

@@ -119,10 +119,12 @@ def job_message(job: JobRecord, refused: Mapping[str, int]) -> ingest_pb2.Job:
         refused_utterances=num_refused,
         refused_by_reason=refused,
         not_selected_by_reason=job.result.get("not_selected_by_reason", {}),
+        deleted_utterances=job.result.get("deleted", 0),
+        marked=[*job.result.get("datasets", ()), *job.result.get("runs", ()), *job.result.get("models", ())],
     )
 
 
-def dataset_message(record: DatasetRecord) -> ingest_pb2.Dataset:
+def dataset_message(record: DatasetRecord, withdrawn: int = 0) -> ingest_pb2.Dataset:
     return ingest_pb2.Dataset(
         id=record.dataset,
         created_at=record.created_at,
@@ -136,6 +138,7 @@ def dataset_message(record: DatasetRecord) -> ingest_pb2.Dataset:
         dropped_by_reason=record.dropped_by_reason,
         overlapping_test_sentences=record.overlapping_test_sentences,
         record_json=record.model_dump_json(),
+        withdrawn_utterances=withdrawn,
     )
 
 

@@ -8,21 +8,23 @@ from typing import Any
 
 import grpc.aio
 
-from services.ingest import dataset, importer, messages, uploads
+from services.ingest import dataset, forget, importer, messages, uploads
 from services.ingest.config import IngestConfig
+from services.ingest.forgetting import Forgetting
 from services.ingest.refusals import read_report
 from services.ingest.retrain import Retrain
 from services.ingest.wire import ChunkBridge, in_parts
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.executor import BoundedExecutor
+from voxloom.forgotten import num_withdrawn
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.manifest import DatasetRecord
 from voxloom.rpc import blocking
 from voxloom.storage import ObjectStore, read_model
 from voxloom.v1 import ingest_pb2, ingest_pb2_grpc
 
-_KINDS = (importer.KIND, dataset.KIND)
+_KINDS = (importer.KIND, dataset.KIND, forget.KIND)
 _POLL_S = 0.3
 _UPLOADS_AT_ONCE = 4
 
@@ -37,6 +39,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._jobs = jobs
         self._retrain = retrain
         self._wake = wake
+        self._forgetting = Forgetting(store, jobs)
         self._max_bytes = config.import_max_bytes
         self._uploads = BoundedExecutor(
             _UPLOADS_AT_ONCE, 0, "upload"
@@ -86,12 +89,19 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.ListDatasetsRequest, context: Any
     ) -> ingest_pb2.ListDatasetsResponse:
         records = await blocking(dataset.list_datasets, self._store)
-        return ingest_pb2.ListDatasetsResponse(
-            datasets=[messages.dataset_message(record) for record in records]
-        )
+        datasets = await blocking(lambda: [self._dataset_message(record) for record in records])
+        return ingest_pb2.ListDatasetsResponse(datasets=datasets)
 
     async def GetDataset(self, request: ingest_pb2.GetDatasetRequest, context: Any) -> ingest_pb2.Dataset:
-        return messages.dataset_message(await blocking(self._dataset, request.dataset))
+        record = await blocking(self._dataset, request.dataset)
+        return await blocking(self._dataset_message, record)
+
+    async def Forget(self, request: ingest_pb2.ForgetRequest, context: Any) -> ingest_pb2.ForgetResponse:
+        response, job = await blocking(self._forgetting.ask, request)
+        if job:
+            self._wake()
+            response.job.CopyFrom(await blocking(self._message, job))
+        return response
 
     async def ReadManifest(
         self, request: ingest_pb2.ReadManifestRequest, context: Any
@@ -131,6 +141,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             return dict(Counter(line.reason for line in read_report(self._store, job.id)))
         except NotFound:
             return {}
+
+    def _dataset_message(self, record: DatasetRecord) -> ingest_pb2.Dataset:
+        mark = keys.withdrawn(f"manifests/{record.dataset}")
+        return messages.dataset_message(record, num_withdrawn(self._store, mark))
 
     def _dataset(self, dataset_id: str) -> DatasetRecord:
         if dataset_id:

@@ -6,9 +6,11 @@ from google.protobuf.message import Message
 from services.optimizer import catalogue, command
 from services.optimizer.catalogue import Entry
 from services.optimizer.records import Decision, ErrorCounts
+from voxloom import keys
 from voxloom.bundle import read_pointer
 from voxloom.bus import EventBus
 from voxloom.errors import NotReady
+from voxloom.forgotten import num_withdrawn
 from voxloom.rpc import blocking
 from voxloom.storage import ObjectStore
 from voxloom.v1 import optimizer_pb2 as pb
@@ -28,7 +30,7 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: object) -> Message:
         production, entries = await blocking(self._list)
-        models = [to_message(entry, production) for entry in entries]
+        models = await blocking(lambda: [self._message(entry, production) for entry in entries])
         return pb.ListModelsResponse(models=models, production=production)
 
     async def GetModel(self, request: pb.GetModelRequest, context: object) -> Message:
@@ -49,14 +51,18 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         production = self._production()
         if not (model or production):
             raise NotReady("no model is in production yet; train one, or promote one by hand")
-        return to_message(catalogue.get_model(self._store, model or production), production)
+        return self._message(catalogue.get_model(self._store, model or production), production)
+
+    def _message(self, entry: Entry, production: str) -> pb.Model:
+        mark = keys.withdrawn(f"models/{entry.bundle.model}")
+        return to_message(entry, production, num_withdrawn(self._store, mark))
 
     def _production(self) -> str:
         pointer, _ = read_pointer(self._store)
         return pointer.model if pointer else ""
 
 
-def to_message(entry: Entry, production: str) -> pb.Model:
+def to_message(entry: Entry, production: str, withdrawn: int = 0) -> pb.Model:
     bundle, decision = entry.bundle, entry.decision
     message = pb.Model(
         id=bundle.model,
@@ -67,6 +73,7 @@ def to_message(entry: Entry, production: str) -> pb.Model:
         served_file=bundle.served_file,
         served_bytes=bundle.files[bundle.served_file].size,
         bundle_json=bundle.model_dump_json(),
+        withdrawn_utterances=withdrawn,
     )
     if decision:
         _add_decision(message, decision)

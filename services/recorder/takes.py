@@ -14,8 +14,11 @@ from services.recorder.labels import Labels, is_id, speaker_id
 from voxloom import audio, keys
 from voxloom.audio import Limits
 from voxloom.bus import EventBus, new_event
-from voxloom.errors import Conflict, NotFound
+from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.events import announce
+from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec
+from voxloom.forgotten import digest as digest_of
+from voxloom.jobs import Jobs
 from voxloom.manifest import AudioLevels, RawUtterance
 from voxloom.storage import ObjectStore, exists, read_model, write_model
 from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
@@ -103,12 +106,22 @@ class Takes:
         with self._lock(key):
             if exists(self._store, key):
                 return self._existing(key, record)
+            self._check_wanted(record)
             self._store.put(keys.raw_audio(SOURCE, record.speaker, record.utterance), wav)
             try:
                 write_model(self._store, key, record, if_absent=True)
             except Conflict:  # another recorder was faster with the same take
                 return self._existing(key, record)
         return StoredTake(record, key, already_stored=False)
+
+    def _check_wanted(self, record: RawUtterance) -> None:
+        names = {"utterance": record.utterance, "speaker": f"{SOURCE}/{record.speaker}"}
+        for kind, name in names.items():
+            if exists(self._store, keys.tombstone(kind, digest_of(name))):
+                raise BadInput(
+                    f"{kind} {name} was withdrawn and is not taken in again; to let it come back: "
+                    f"voxloom forget --undo --{kind} {name}"
+                )
 
     def _existing(self, key: str, wanted: RawUtterance) -> StoredTake:
         found = read_model(self._store, key, RawUtterance)
@@ -126,6 +139,7 @@ class Takes:
         with self._lock(record_key):
             if not exists(self._store, record_key) and not exists(self._store, audio_key):
                 return False
+            self._leave_job(speaker, utterance)
             self._store.delete(record_key)
             try:
                 self._store.delete(audio_key)
@@ -133,6 +147,13 @@ class Takes:
                 body = RecordingDeleted(utterance=utterance, speaker=speaker)
                 announce(self._bus, new_event("recorder", utterance, body))
         return True
+
+    def _leave_job(self, speaker: str, utterance: str) -> None:
+        """For ingest, which deletes the copies in datasets; before anything goes: none is overlooked."""
+        clip = Clip(source=SOURCE, speaker=speaker, utterance=utterance)
+        spec = ForgetSpec(clips=[clip], for_ever=False)
+        job = f"{utterance}-{self._now().strftime('%Y%m%dT%H%M%S%f')}"
+        Jobs(self._store).submit(JOB_KIND, job, spec.model_dump())
 
     def _lock(self, key: str) -> threading.Lock:
         return self._locks[zlib.crc32(key.encode()) % _NUM_LOCKS]

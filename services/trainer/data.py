@@ -18,9 +18,11 @@ from torch import Tensor
 
 from services.trainer.augment import add_noise, change_speed, mask
 from services.trainer.recipes import Recipe
+from voxloom import keys
 from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
+from voxloom.forgotten import read_mark
 from voxloom.manifest import DatasetRecord, ShardRow, SplitName, Utterance
 from voxloom.record import parse_model
 from voxloom.storage import ObjectStore
@@ -96,7 +98,9 @@ def load_split(
                     clips.append(Clip(row, out.tell() // 2, len(samples)))
                     out.write(samples.tobytes())
                     progress(len(clips), summary.utterances)
-    if len(clips) != summary.utterances:
+    mark = read_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"))
+    withdrawn = len(mark.by_split.get(split, ())) if mark else 0
+    if not summary.utterances - withdrawn <= len(clips) <= summary.utterances:
         raise BadInput(
             f"dataset {dataset.dataset}: the shards of {split} hold {len(clips)} utterances, dataset.json "
             f"says {summary.utterances}; build the dataset again"

@@ -88,7 +88,7 @@ def test_audio_that_a_killed_import_left_is_made_good(store: FolderStore, left_b
         ({"text": "word " * 500}, Reason.TEXT_TOO_LONG),
         ({"language": "english please"}, Reason.BAD_LANGUAGE),
         ({"language": "../en"}, Reason.BAD_LANGUAGE),
-        ({"speaker": "x" * 101}, Reason.BAD_SPEAKER),
+        ({"speaker": "x" * 201}, Reason.BAD_SPEAKER),
         ({"speaker": "a\nb"}, Reason.BAD_SPEAKER),
         ({"split": "other"}, Reason.UNKNOWN_SPLIT),
     ],

@@ -10,6 +10,7 @@ from voxloom import __version__, rpc
 from voxloom.cli import dataset, models, runs, store
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
+from voxloom.cli.forget import forget
 from voxloom.cli.importing import import_
 from voxloom.cli.output import complain
 from voxloom.cli.record import record
@@ -53,6 +54,7 @@ app.command()(runs.train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command()(transcribe)
+app.command()(forget)
 app.add_typer(store.app, name="store")
 app.command()(events)
 app.command()(status)

@@ -33,6 +33,8 @@ def list_(json_: JsonOption = False, data: DataOption = None) -> None:
         table(
             ("", "model", "decision", "test WER", "size", "RTF", "created"), (_row(model) for model in models)
         )
+        for model in models:
+            _tell_withdrawn(model)
 
 
 @app.command()
@@ -115,6 +117,12 @@ def _wer(test: optimizer_pb2.WordErrors) -> str:
     return percent(test.wer) if test.reference_words else "-"
 
 
+def _tell_withdrawn(model: optimizer_pb2.Model) -> None:
+    if model.withdrawn_utterances:
+        heard = f"{model.id} heard {model.withdrawn_utterances} utterances that were withdrawn since"
+        say(f"{heard}; train a new one without them: voxloom dataset build", "yellow")
+
+
 def _show(model: optimizer_pb2.Model) -> None:
     place = ", in production" if model.production else ""
     say(f"model {model.id}: {model.decision or 'being measured'}{place}", "bold")
@@ -123,6 +131,7 @@ def _show(model: optimizer_pb2.Model) -> None:
     say(f"trained in {model.run} on {model.dataset}, created {when(model.created_at)}")
     if model.test.reference_words:
         say(f"test    {describe_errors(model.test)}")
+    _tell_withdrawn(model)
     if model.served_bytes:
         speed = f"{model.real_time_factor:.2g} s of computing per s of audio"
         say(f"served  {model.served_file}, {size(model.served_bytes)}, {speed}")

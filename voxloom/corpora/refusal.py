@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNKNOWN_SPLIT = "unknown_split"
     UNREADABLE_AUDIO = "unreadable_audio"
     TOO_FAST = "too_fast_for_ctc"  # more characters than output frames
+    FORGOTTEN = "forgotten"  # it or its speaker was withdrawn: `voxloom forget`
     DIFFERS_FROM_STORED = "differs_from_stored"  # imported before with another text
 
 

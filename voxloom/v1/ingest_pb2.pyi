@@ -101,7 +101,7 @@ class ImportCorpusRequest(_message.Message):
     def __init__(self, spec: _Optional[_Union[ImportSpec, _Mapping]] = ..., tar: _Optional[bytes] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "kind", "state", "done", "total", "message", "error", "attempts", "dataset", "accepted_utterances", "refused_utterances", "refused_by_reason", "not_selected_by_reason")
+    __slots__ = ("id", "kind", "state", "done", "total", "message", "error", "attempts", "dataset", "accepted_utterances", "refused_utterances", "refused_by_reason", "not_selected_by_reason", "deleted_utterances", "marked")
     class RefusedByReasonEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,8 @@ class Job(_message.Message):
     REFUSED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
     NOT_SELECTED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    DELETED_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    MARKED_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     state: JobState
@@ -142,7 +144,9 @@ class Job(_message.Message):
     refused_utterances: int
     refused_by_reason: _containers.ScalarMap[str, int]
     not_selected_by_reason: _containers.ScalarMap[str, int]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., not_selected_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    deleted_utterances: int
+    marked: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., not_selected_by_reason: _Optional[_Mapping[str, int]] = ..., deleted_utterances: _Optional[int] = ..., marked: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BuildDatasetRequest(_message.Message):
     __slots__ = ()
@@ -183,7 +187,7 @@ class SplitCounts(_message.Message):
     def __init__(self, utterances: _Optional[int] = ..., speakers: _Optional[int] = ..., hours: _Optional[float] = ...) -> None: ...
 
 class Dataset(_message.Message):
-    __slots__ = ("id", "created_at", "splits", "utterances_by_source", "dropped_by_reason", "overlapping_test_sentences", "record_json")
+    __slots__ = ("id", "created_at", "splits", "utterances_by_source", "dropped_by_reason", "overlapping_test_sentences", "record_json", "withdrawn_utterances")
     class SplitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +216,7 @@ class Dataset(_message.Message):
     DROPPED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
     OVERLAPPING_TEST_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     id: str
     created_at: str
     splits: _containers.MessageMap[str, SplitCounts]
@@ -219,7 +224,8 @@ class Dataset(_message.Message):
     dropped_by_reason: _containers.ScalarMap[str, int]
     overlapping_test_sentences: int
     record_json: str
-    def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ...) -> None: ...
+    withdrawn_utterances: int
+    def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ...) -> None: ...
 
 class ReadManifestRequest(_message.Message):
     __slots__ = ("dataset", "split")
@@ -250,6 +256,35 @@ class ReadShardsResponse(_message.Message):
     shard: str
     tar: bytes
     def __init__(self, shard: _Optional[str] = ..., tar: _Optional[bytes] = ...) -> None: ...
+
+class ForgetRequest(_message.Message):
+    __slots__ = ("utterances", "speakers", "dry_run", "undo")
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    UNDO_FIELD_NUMBER: _ClassVar[int]
+    utterances: _containers.RepeatedScalarFieldContainer[str]
+    speakers: _containers.RepeatedScalarFieldContainer[str]
+    dry_run: bool
+    undo: bool
+    def __init__(self, utterances: _Optional[_Iterable[str]] = ..., speakers: _Optional[_Iterable[str]] = ..., dry_run: bool = ..., undo: bool = ...) -> None: ...
+
+class ForgetResponse(_message.Message):
+    __slots__ = ("job", "speakers")
+    class Speaker(_message.Message):
+        __slots__ = ("source", "speaker", "utterances")
+        SOURCE_FIELD_NUMBER: _ClassVar[int]
+        SPEAKER_FIELD_NUMBER: _ClassVar[int]
+        UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+        source: str
+        speaker: str
+        utterances: int
+        def __init__(self, source: _Optional[str] = ..., speaker: _Optional[str] = ..., utterances: _Optional[int] = ...) -> None: ...
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    SPEAKERS_FIELD_NUMBER: _ClassVar[int]
+    job: Job
+    speakers: _containers.RepeatedCompositeFieldContainer[ForgetResponse.Speaker]
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., speakers: _Optional[_Iterable[_Union[ForgetResponse.Speaker, _Mapping]]] = ...) -> None: ...
 
 class GetRetrainPolicyRequest(_message.Message):
     __slots__ = ()

@@ -70,6 +70,11 @@ class IngestServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.FromString,
                 _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/voxloom.v1.IngestService/Forget',
+                request_serializer=voxloom_dot_v1_dot_ingest__pb2.ForgetRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_ingest__pb2.ForgetResponse.FromString,
+                _registered_method=True)
         self.GetRetrainPolicy = channel.unary_unary(
                 '/voxloom.v1.IngestService/GetRetrainPolicy',
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.GetRetrainPolicyRequest.SerializeToString,
@@ -130,6 +135,14 @@ class IngestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Forget(self, request, context):
+        """Accepts a durable job that deletes utterances or all that speakers gave, wherever copies of it lie, keeps
+        them from coming back, and marks the datasets, runs and models that held them. NOT_FOUND if there are none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRetrainPolicy(self, request, context):
         """What the retrain policy sees and what it waits for.
         """
@@ -174,6 +187,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.ReadShards,
                     request_deserializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=voxloom_dot_v1_dot_ingest__pb2.ForgetRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_ingest__pb2.ForgetResponse.SerializeToString,
             ),
             'GetRetrainPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRetrainPolicy,
@@ -371,6 +389,33 @@ class IngestService(object):
             '/voxloom.v1.IngestService/ReadShards',
             voxloom_dot_v1_dot_ingest__pb2.ReadShardsRequest.SerializeToString,
             voxloom_dot_v1_dot_ingest__pb2.ReadShardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.IngestService/Forget',
+            voxloom_dot_v1_dot_ingest__pb2.ForgetRequest.SerializeToString,
+            voxloom_dot_v1_dot_ingest__pb2.ForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

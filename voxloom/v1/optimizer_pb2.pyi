@@ -73,7 +73,7 @@ class WordErrors(_message.Message):
     def __init__(self, substitutions: _Optional[int] = ..., deletions: _Optional[int] = ..., insertions: _Optional[int] = ..., reference_words: _Optional[int] = ..., utterances: _Optional[int] = ..., wer: _Optional[float] = ..., wer_low: _Optional[float] = ..., wer_high: _Optional[float] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("id", "run", "dataset", "created_at", "decision", "reasons", "production", "served_file", "served_bytes", "test", "real_time_factor", "bundle_json", "decision_json")
+    __slots__ = ("id", "run", "dataset", "created_at", "decision", "reasons", "production", "served_file", "served_bytes", "test", "real_time_factor", "bundle_json", "decision_json", "withdrawn_utterances")
     ID_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,7 @@ class Model(_message.Message):
     REAL_TIME_FACTOR_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_JSON_FIELD_NUMBER: _ClassVar[int]
     DECISION_JSON_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
     id: str
     run: str
     dataset: str
@@ -100,4 +101,5 @@ class Model(_message.Message):
     real_time_factor: float
     bundle_json: str
     decision_json: str
-    def __init__(self, id: _Optional[str] = ..., run: _Optional[str] = ..., dataset: _Optional[str] = ..., created_at: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., production: bool = ..., served_file: _Optional[str] = ..., served_bytes: _Optional[int] = ..., test: _Optional[_Union[WordErrors, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., bundle_json: _Optional[str] = ..., decision_json: _Optional[str] = ...) -> None: ...
+    withdrawn_utterances: int
+    def __init__(self, id: _Optional[str] = ..., run: _Optional[str] = ..., dataset: _Optional[str] = ..., created_at: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., production: bool = ..., served_file: _Optional[str] = ..., served_bytes: _Optional[int] = ..., test: _Optional[_Union[WordErrors, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., bundle_json: _Optional[str] = ..., decision_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ...) -> None: ...

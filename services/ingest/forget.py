@@ -1,0 +1,127 @@
+"""The forget job: what was withdrawn leaves the store, and all that was made of it is scrubbed and marked.
+
+The order makes it safe to be killed anywhere and run again: first what keeps it from coming back, then the
+recordings, then the copies; in each dataset the manifests go last, for they say where the copies are.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from services.ingest import scrub
+from services.ingest.scrub import Gone
+from voxloom import forgotten, keys
+from voxloom.bundle import Bundle
+from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice, Withdrawn
+from voxloom.job_lease import job_key
+from voxloom.jobs import JobRecord, Lease
+from voxloom.manifest import RawUtterance
+from voxloom.record import to_model
+from voxloom.storage import ObjectStore, list_all, read_model, usable
+
+KIND = JOB_KIND
+_log = logging.getLogger(__name__)
+
+
+class Forgetter:
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
+        """The body of the job; its result lists the datasets and models that held what is gone."""
+        spec = to_model(job_key(KIND, job.id), job.spec, ForgetSpec)
+        if spec.for_ever:
+            forgotten.bury(self._store, spec, job.created_at)
+        clips = [*spec.clips, *_spoken_by(self._store, spec.voices)]
+        gone = Gone(spec, clips)
+        lease.progress(0, len(clips), "deleting recordings")
+        scrub.reports(self._store, gone, lease.check)
+        deleted = sum(self._remove(clip, lease) for clip in clips)
+        held: dict[str, int] = {}
+        for dataset in _folders(self._store, "manifests/"):
+            lease.progress(0, 0, f"looking through dataset {dataset}")
+            if count := scrub.dataset(self._store, dataset, gone, job.created_at, lease.check):
+                held[dataset] = count
+        heirs = self._mark_heirs(job.created_at, lease)
+        _log.info("%d recordings are gone; %d datasets held some", deleted, len(held))
+        return {"deleted": deleted, "datasets": held, **heirs}
+
+    def _remove(self, clip: Clip, lease: Lease) -> bool:
+        """The record first: without it there is no utterance. Whether it was there."""
+        lease.check()
+        record = keys.raw_record(clip.source, clip.speaker, clip.utterance)
+        there = scrub.remove(self._store, record)
+        self._store.delete(keys.raw_audio(clip.source, clip.speaker, clip.utterance))
+        return there
+
+    def _mark_heirs(self, at: str, lease: Lease) -> dict[str, list[str]]:
+        """Runs and models of all marked datasets, also of those that a killed run of this job marked."""
+        runs, models = [], []
+        for run, dataset in _runs(self._store):
+            lease.check()
+            if self._inherit(keys.withdrawn(f"runs/{run}"), dataset, at):
+                runs.append(run)
+        for bundle in _bundles(self._store):
+            lease.check()
+            if mark := self._inherit(keys.withdrawn(f"models/{bundle.model}"), bundle.dataset, at):
+                scrub.hypotheses(self._store, bundle.model, mark)
+                models.append(bundle.model)
+        return {"runs": runs, "models": models}
+
+    def _inherit(self, key: str, dataset: str, at: str) -> Withdrawn | None:
+        mark = forgotten.read_mark(self._store, keys.withdrawn(f"manifests/{dataset}"))
+        if mark:
+            forgotten.add_mark(self._store, key, mark.by_split, at)
+        return mark
+
+
+def _spoken_by(store: ObjectStore, voices: list[Voice]) -> Iterator[Clip]:
+    for voice in voices:
+        folder = f"{keys.RAW}{voice.source}/{voice.speaker}/"
+        names = {info.key.removeprefix(folder).rpartition(".")[0] for info in list_all(store, folder)}
+        for name in sorted(names):
+            yield Clip(source=voice.source, speaker=voice.speaker, utterance=name)
+
+
+def find(store: ObjectStore, utterances: list[str], speakers: list[str]) -> list[Clip]:
+    """Stored utterances with one of the ids, and all of the speakers, named by id, `source/id` or name."""
+    wanted, found = set(utterances), []
+    named: dict[str, bool] = {}
+    for info in list_all(store, keys.RAW):
+        _, source, speaker, name = info.key.split("/")
+        stem, _, suffix = name.rpartition(".")
+        folder = f"{source}/{speaker}"
+        if suffix == "json" and folder not in named:
+            named[folder] = bool({speaker, folder, *_name_of(store, info.key, speakers)} & set(speakers))
+        if suffix == "json" and (stem in wanted or named[folder]):
+            found.append(Clip(source=source, speaker=speaker, utterance=stem))
+    return found
+
+
+def _name_of(store: ObjectStore, key: str, speakers: list[str]) -> list[str]:
+    """The speaker's name as it was given; one record of a speaker tells it."""
+    if not speakers:
+        return []
+    return [raw.speaker_name for raw in usable(lambda each: read_model(store, each, RawUtterance), [key])]
+
+
+def _folders(store: ObjectStore, prefix: str) -> Iterator[str]:
+    """The names right under a prefix: one short listing a name, whatever lies in it."""
+    after = ""
+    while page := store.list_page(prefix, start_after=after, limit=1):
+        name, slash, _ = page[0].key.removeprefix(prefix).partition("/")
+        if slash:
+            yield name
+        after = f"{prefix}{name}0" if slash else page[0].key  # "0" is the character after "/"
+
+
+def _runs(store: ObjectStore) -> Iterator[tuple[str, str]]:
+    for run in _folders(store, "runs/"):
+        for found in usable(lambda key: scrub.read_document(store, key), [keys.run_record(run)]):
+            yield run, str(found.get("dataset", ""))
+
+
+def _bundles(store: ObjectStore) -> Iterator[Bundle]:
+    models = _folders(store, "models/")
+    bundle = "bundle.json"
+    return usable(lambda name: read_model(store, keys.model_file(name, bundle), Bundle), models)

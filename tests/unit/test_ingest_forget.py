@@ -1,0 +1,238 @@
+"""Forgetting: nothing of what was withdrawn stays, whatever dies on the way, and it does not come back."""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ingest_corpora import HeardBus, Taker, accept_import, csv_corpus, objects, run_next, tar
+
+from services.ingest import dataset
+from services.ingest.config import IngestConfig
+from services.ingest.dataset import DatasetBuilder
+from services.ingest.forget import KIND, Forgetter, find
+from services.ingest.forgetting import Forgetting
+from voxloom import keys
+from voxloom.bundle import Bundle, hash_bytes
+from voxloom.errors import BadInput, NotFound, Unavailable
+from voxloom.forgotten import num_withdrawn, read_forgotten
+from voxloom.jobs import Jobs
+from voxloom.manifest import DatasetRecord
+from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
+from voxloom.v1 import ingest_pb2
+
+CHANGES = {"put", "put_stream", "delete"}
+
+
+class DyingStore:
+    """A real store that is cut off at its n-th change, before or after it was made."""
+
+    def __init__(self, store: ObjectStore, changes: int) -> None:
+        self._store = store
+        self.left = changes
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if name in CHANGES:
+                self.left -= 1
+                if self.left < 0:
+                    raise Unavailable("cut off")
+            return getattr(self._store, name)(*args, **kwargs)
+
+        return call
+
+
+class World:
+    """A corpus of four speakers, a dataset of it, and a run and a model of that."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = FolderStore(root)
+        self.jobs = Jobs(self.store)
+
+    def fill(self) -> None:
+        accept_import(self.store, self.jobs, tar(csv_corpus(12, speakers=4)))
+        Taker(self.store, HeardBus(), self.jobs).run()
+        self.build()
+        self.model()
+
+    @property
+    def dataset(self) -> DatasetRecord:
+        return dataset.list_datasets(self.store)[-1]
+
+    def build(self) -> DatasetRecord:
+        builder = DatasetBuilder(IngestConfig(), self.store, HeardBus(), self.jobs)
+        self.jobs.submit(dataset.KIND, f"build-{len(self.jobs.list(dataset.KIND))}", {})
+        found = run_next(self.jobs, dataset.KIND, builder.run)
+        return read_model(self.store, keys.dataset_record(found["dataset"]), DatasetRecord)
+
+    def model(self) -> None:
+        self.store.put("runs/r-1/run.json", json.dumps({"dataset": self.dataset.dataset}).encode())
+        bundle = Bundle(
+            model="m-1",
+            run="r-1",
+            dataset=self.dataset.dataset,
+            created_at="",
+            files={"model.onnx": hash_bytes(b"")},
+            served_file="model.onnx",
+            languages=["en"],
+            normalizer_version=1,
+            feature_version=1,
+            subsampling=4,
+            parameters=1,
+            recipe="tiny",
+        )
+        write_model(self.store, keys.model_file("m-1", "bundle.json"), bundle)
+        lines = [{"key": name, "text": f"heard {name}", "reference": name} for name in self.utterances()]
+        self.store.put(
+            "models/m-1/test_hypotheses.jsonl", b"".join(json.dumps(x).encode() + b"\n" for x in lines)
+        )
+
+    def utterances(self, speaker: str = "village-s1") -> list[str]:
+        return [clip.utterance for clip in find(self.store, [], [speaker])]
+
+    def ask(self, **fields: Any) -> ingest_pb2.ForgetResponse:
+        return Forgetting(self.store, self.jobs).ask(ingest_pb2.ForgetRequest(**fields))[0]
+
+    def forget(self, **fields: Any) -> dict[str, Any]:
+        self.ask(**fields)
+        return run_next(self.jobs, KIND, Forgetter(self.store).run)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("filled") / "store"
+    World(root).fill()
+    return root
+
+
+def copied(filled: Path, root: Path) -> World:
+    shutil.copytree(filled, root)
+    return World(root)
+
+
+@pytest.fixture
+def world(filled: Path, tmp_path: Path) -> World:
+    return copied(filled, tmp_path / "store")
+
+
+def everything(store: ObjectStore) -> Iterator[tuple[str, bytes]]:
+    """Every object but the jobs, which name what is to go; members of shards apart."""
+    for key, content in objects(store, "").items():
+        if key.startswith("jobs/"):
+            continue
+        if key.endswith(".tar"):
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                for member in archive:
+                    file = archive.extractfile(member)
+                    yield f"{key}/{member.name}", file.read() if file else b""
+        yield key, content
+
+
+def places(store: ObjectStore, utterances: list[str]) -> list[str]:
+    """Where an id of them still stands."""
+    return [
+        key
+        for key, content in everything(store)
+        if any(name in key or name.encode() in content for name in utterances)
+    ]
+
+
+def of_them(store: ObjectStore, utterances: list[str]) -> dict[str, bytes]:
+    """Their own objects and members of shards."""
+    return {key: data for key, data in everything(store) if any(name in key for name in utterances)}
+
+
+def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> None:
+    gone, kept = world.utterances("village-s1"), world.utterances("village-s2")
+    assert len(gone) == 3
+    assert places(world.store, gone)
+    kept_before = of_them(world.store, kept)
+    result = world.forget(speakers=["village-s1"])
+    assert places(world.store, gone) == []
+    assert {
+        key: content for key, content in everything(world.store) if any(k in key for k in kept)
+    } == kept_before
+    assert (result["deleted"], result["datasets"]) == (3, {world.dataset.dataset: 3})
+    assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
+    for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):
+        assert num_withdrawn(world.store, keys.withdrawn(folder)) == 3
+    before, after = world.dataset, world.build()
+    assert after.dataset != before.dataset
+    assert num_withdrawn(world.store, keys.withdrawn(f"manifests/{after.dataset}")) == 0
+
+
+def test_it_does_not_come_back_until_that_is_wanted(world: World) -> None:
+    world.forget(speakers=["s1"])
+    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again", max_refused_fraction=0.5)
+    result = Taker(world.store, HeardBus(), world.jobs).run()
+    assert (result["accepted"], result["refused_by_reason"]) == (9, {"forgotten": 3})
+    world.ask(speakers=["imported/village-s1"], undo=True)
+    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "third")
+    assert Taker(world.store, HeardBus(), world.jobs).run()["added"] == 3
+
+
+def test_wherever_it_is_cut_off_the_next_run_ends_the_same(filled: Path, tmp_path: Path) -> None:
+    quiet = copied(filled, tmp_path / "quiet")
+    gone = quiet.utterances()
+    quiet.forget(speakers=["village-s1"])
+    wanted = digests(quiet.store)
+    for changes in range(100):
+        world = copied(filled, tmp_path / f"cut-{changes}")
+        world.ask(speakers=["village-s1"])
+        lease = world.jobs.claim(KIND)
+        assert lease is not None
+        dying = DyingStore(world.store, changes)
+        with lease:
+            try:
+                lease.complete(Forgetter(dying).run(lease.record, lease))  # type: ignore[arg-type]
+            except Unavailable:
+                lease.interrupt()
+                run_next(world.jobs, KIND, Forgetter(world.store).run)
+            else:
+                assert changes > 8
+                return
+        assert places(world.store, gone) == []
+        assert digests(world.store) == wanted, changes
+    raise AssertionError("it never ends")
+
+
+def digests(store: ObjectStore) -> dict[str, str]:
+    """Of all but the jobs and what says when."""
+    timed = ("forgotten/", "jobs/", "raw/")
+    return {
+        key: hashlib.sha256(content).hexdigest()
+        for key, content in objects(store, "").items()
+        if not key.startswith(timed) and not key.endswith(("withdrawn.json", "dataset.json"))
+    }
+
+
+def test_one_utterance(world: World) -> None:
+    gone, *others = world.utterances()
+    result = world.forget(utterances=[gone])
+    assert result["deleted"] == 1
+    assert places(world.store, [gone]) == []
+    assert set(world.utterances()) == set(others)
+    assert read_forgotten(world.store).covers("imported", "anyone", gone)
+
+
+def test_what_is_not_there_or_not_clear_is_said(world: World) -> None:
+    with pytest.raises(NotFound, match="no utterance u-none"):
+        world.ask(utterances=["u-none"])
+    with pytest.raises(NotFound, match="nothing is stored of speaker 'nobody'"):
+        world.ask(speakers=["nobody"])
+    with pytest.raises(BadInput, match="expected 1 to"):
+        world.ask()
+    found = world.ask(speakers=["s1"], dry_run=True)
+    assert [(each.speaker, each.utterances) for each in found.speakers] == [("village-s1", 3)]
+    assert world.jobs.list(KIND) == []
+
+
+def test_the_same_wish_twice_is_one_job(world: World) -> None:
+    world.ask(speakers=["s1"])
+    world.ask(speakers=["s1"])
+    assert len(world.jobs.list(KIND)) == 1

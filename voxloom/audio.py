@@ -225,7 +225,7 @@ def _collect(blocks: Iterator[Samples], rate_hz: int, channels: int, max_seconds
             raise BadInput(f"audio is longer than {max_seconds:g} s; cut it into shorter pieces")
         if not np.isfinite(block).all():
             raise BadInput("audio holds samples that are not numbers (NaN or infinite); write it anew")
-        clipped += _clipped(np.abs(block).max(axis=1))
+        clipped += _clipped(block[:, 0] if channels == 1 else np.abs(block).max(axis=1))
         parts.append(resampler.push(_mono(_clip(block))))
     if not frames:
         raise BadInput("audio holds no samples; record or export it anew")

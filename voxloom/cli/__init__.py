@@ -7,11 +7,10 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, models, runs, store
+from voxloom.cli import dataset, import_group, models, runs, store
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
 from voxloom.cli.forget import forget
-from voxloom.cli.importing import import_
 from voxloom.cli.output import complain
 from voxloom.cli.record import record
 from voxloom.cli.status import status
@@ -47,7 +46,7 @@ def _root(
 
 app.command()(up)
 app.command()(demo)
-app.command("import")(import_)
+app.add_typer(import_group.app, name="import")
 app.command()(record)
 app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)

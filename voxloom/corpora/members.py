@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Protocol
 
 from voxloom.corpora.archive import ArchiveLimits, File, is_clutter, too_large, unsafe, walk
 from voxloom.corpora.refusal import Reason, Refusal
@@ -20,8 +20,12 @@ _GZIP = b"\x1f\x8b"
 _MAX_TAIL = 2**20  # bytes after a tar's end mark: padding, then the check sum of a gzip file
 
 
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 @contextmanager
-def from_stream(stream: BinaryIO, limits: ArchiveLimits) -> Iterator[Members]:
+def from_stream(stream: Readable, limits: ArchiveLimits) -> Iterator[Members]:
     """The files of a tar, unpacked on the way if it is gzipped. BadInput if it is damaged or cut off."""
     head = stream.read(len(_GZIP))
     joined = _Joined(head, stream)
@@ -48,7 +52,7 @@ def _to_the_end(stream: "_Gunzipped", limits: ArchiveLimits) -> Members:
 class _Joined:
     """A stream whose first bytes were read already."""
 
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+    def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = head
         self._stream = stream
 

@@ -32,8 +32,8 @@ def commonvoice(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A release: its .tar.gz as it was downloaded, or unpacked. Or where the ingest service itself "
-            "finds it: s3://BUCKET/KEY on its S3 server, mounted:PATH below its folder of imports.",
+            help="A release: its .tar.gz as it was downloaded, or unpacked. Or where the ingest service "
+            "itself finds it: s3://BUCKET/KEY on its S3 server, mounted:PATH below its folder of imports.",
         ),
     ] = "",
     max_clips: Annotated[int, typer.Option(min=0, help="At most so many clips to train on.")] = 0,

@@ -57,6 +57,8 @@ def fetch(dataset: str, folder: Path) -> Path:
 
 
 def _library() -> Any:
+    """Imported only when it is needed. It would also take all of a file .env into the environment."""
+    before = set(os.environ)
     try:
         import datacollective
     except ModuleNotFoundError as error:
@@ -64,6 +66,9 @@ def _library() -> Any:
             f"--dataset needs the package datacollective ({error}), which exists for Python 3.11.4 and up: "
             f"install it, or download the archive from {SITE} and give its path"
         ) from error
+    for name in set(os.environ) - before:
+        if not name.startswith("MDC_"):
+            del os.environ[name]
     return datacollective
 
 

@@ -142,7 +142,7 @@ def _row(where: str, fields: Fields | BadRow, limits: ArchiveLimits) -> Row:
     name = clip_name(fields["path"].strip())
     if not name:
         raise BadRow(where, Reason.BAD_ROW, "the path is empty")
-    if fault := "names a folder" if "/" in name or name == ".." else unsafe(name, limits):
+    if fault := "names a folder" if "/" in name else unsafe(name, limits):
         raise BadRow(name, Reason.UNSAFE_PATH, fault)
     of_locale = _OF_LOCALE.match(name)
     return Row(

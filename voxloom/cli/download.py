@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _KEY = "MDC_API_KEY"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ATTEMPTS = 5  # that bring nothing new
+_PAUSE_S = 2.0  # after such a one, then twice as long, and so on
 _POLL_S = 0.5
 
 
@@ -88,6 +90,12 @@ def _fetch(library: Any, dataset: str, expected: Expected) -> None:
     part = expected.path.with_name(expected.path.name + ".part")
     resumed = part.exists() or expected.path.exists()
     expected.path.unlink(missing_ok=True)
+    if part.exists() and 0 < expected.num_bytes <= part.stat().st_size:
+        part.replace(expected.path)  # whole already: nothing would come, and that would look like a fault
+        part.with_name(f"{expected.path.name}.checksum").unlink(missing_ok=True)
+        if not expected.find_fault():
+            return
+        expected.path.unlink()
     for last in (not resumed, True):
         with _shown(part, expected.num_bytes):
             _download(library, dataset, expected.path, part)
@@ -123,6 +131,8 @@ def _download(library: Any, dataset: str, path: Path, part: Path) -> None:
                     f"the download of {path.name} broke off at {size(have)} ({error.__cause__}); the same "
                     "command goes on there"
                 ) from error
+            if failures > 1:
+                time.sleep(_PAUSE_S * (failures - 1))
 
 
 @contextmanager

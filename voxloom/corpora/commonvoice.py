@@ -142,9 +142,10 @@ def _released(
     inside, outside = label_of(folder), label_of(hint.name)
     locale = filler.locale() or inside.locale or outside.locale or hint.locale
     filler.settle(locale)
-    base = inside.name.removesuffix(f"-{inside.locale}") if inside.locale else inside.name
-    name = "-".join(filter(None, (base, locale))) if base else hint.name or f"commonvoice-{locale}"
-    return Release(db, folder, Label(name, inside.version or outside.version, locale), counted)
+    told = inside if inside.name else outside
+    base = told.name.removesuffix(f"-{told.locale}") if told.locale else told.name
+    name = hint.name if hint.name and not base else "-".join(filter(None, (base or "commonvoice", locale)))
+    return Release(db, folder, Label(name, told.version, locale), counted)
 
 
 def _is_clip(path: str) -> bool:

@@ -65,6 +65,15 @@ def test_speakers_are_bounded(speakers: list[int], most: int, each: int) -> None
     assert max(taken.values()) <= each
 
 
+def test_the_draw_is_frozen() -> None:
+    """Another draw would bring in other clips of a release that somebody has chosen from before."""
+    with opened(delta(rows_of([0, 0, 0, 1, 1, 2, 2, 2, 3]))) as found:
+        drawn = names(found.select(Selection(max_clips=4, seed=7)))
+        unbalanced = names(found.select(Selection(max_clips=3, balanced=False)))
+    assert sorted(drawn) == [f"common_voice_en_{number}.mp3" for number in (1, 3, 5, 8)]
+    assert sorted(unbalanced) == [f"common_voice_en_{number}.mp3" for number in (5, 7, 8)]
+
+
 def test_another_seed_draws_other_clips() -> None:
     with opened(delta(rows_of([0] * 40))) as found:
         drawn = {frozenset(names(found.select(Selection(max_clips=5, seed=seed)))) for seed in range(5)}

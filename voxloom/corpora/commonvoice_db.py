@@ -57,7 +57,7 @@ def room() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise Exhausted(
-            f"the tables of the release cannot be sorted: {error}; a large release needs about 1 GB for a "
+            f"the tables of the release cannot be sorted: {error}; a large release needs about 1.5 GB for a "
             "while: set SQLITE_TMPDIR to a folder on a disk with room"
         ) from error
 

@@ -1,5 +1,6 @@
 """The chunk job: a stretch of an archive becomes checked utterances; many workers share an import."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -21,6 +22,7 @@ from voxloom.storage import ObjectStore
 from voxloom.threads import ordered_map
 
 KIND = "chunk"
+_log = logging.getLogger(__name__)
 _SKIP_BYTES = 256 * 1024  # to read over a gap is cheaper than another request
 
 Clip = tuple[Entry, bytes]
@@ -61,6 +63,7 @@ class ChunkWorker:
                         lines.append(to_line(_report_line(chunk.spec, outcome)))
                     lease.progress(tally.seen, len(items), tally.summary())
         self._store.put(keys.import_outcome(chunk.job, chunk.index), b"".join(lines))
+        _log.info("taken in: chunk %d of import %s, %s", chunk.index, chunk.job, tally.summary())
         return tally.to_result()
 
 

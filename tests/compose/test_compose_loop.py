@@ -4,14 +4,18 @@ import contextlib
 import csv
 import io
 import json
+import secrets
+import shutil
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commonvoice_maker import Wish, make_release
 from mini_corpus import EXAMPLE
-from stack import BUCKET, TEST, TRAIN, Stack, eventually
+from stack import BUCKET, ROOT, TEST, TRAIN, Stack, eventually
 
 from voxloom.cli import importing
 from voxloom.cli.record import send_take
@@ -204,7 +208,25 @@ def test_more_containers_share_the_work(stack: Stack, corpus: Path) -> None:
     job = import_corpus(stack, corpus, "mini-again")
     done = eventually(lambda: ended(stack, f"jobs/import/{job}.json"), 120, "the import", stack.logs)
     assert (done["state"], done["error"]) == ("done", "")
+    with mounted_release() as name:
+        told = stack.cli("import", "commonvoice", f"mounted:{name}", "--max-clips", "150")
+    assert "utterances imported" in told
+    workers = {
+        line.split("|")[0].strip() for line in stack.logs("ingest").splitlines() if "taken in: chunk" in line
+    }
+    assert sum("ingest" in worker for worker in workers) >= 2, workers
     stack.up("--no-recreate", "--scale", "ingest=1", "--scale", "inference=1")
+
+
+@contextlib.contextmanager
+def mounted_release() -> Iterator[str]:
+    """A release in the folder that the ingest containers see; its name there."""
+    folder = ROOT / "imports" / f"test-{secrets.token_hex(4)}"
+    made = make_release(folder, Wish(train=200))
+    try:
+        yield f"{folder.name}/{made.path.name}"
+    finally:
+        shutil.rmtree(folder)
 
 
 def served_by(stack: Stack, containers: int) -> bool:

@@ -4,11 +4,12 @@ import csv
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from voxloom.corpora.listing import Part
 from voxloom.errors import BadInput
 
 Format = Literal["folder", "csv", "jsonl"]
@@ -17,6 +18,14 @@ Keep = Callable[[Row], bool]
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"})
 MANIFEST_NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file that is sent comes from: a real file, or a part of it."""
+
+    file: Path  # resolved
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,9 @@ class Corpus:
     manifest: bytes
     names: tuple[str, ...]  # files relative to root, with forward slashes
     missing: int  # named by the manifest, not on disk; the import counts them as refused
-    total_bytes: int
+    total_bytes: int  # about, where parts are cut on the way
+    sources: Mapping[str, Source] = field(default_factory=dict)  # of names that are no files below root
+    notes: tuple[str, ...] = ()  # what to tell before it is sent
 
 
 def read_corpus(path: Path) -> Corpus:

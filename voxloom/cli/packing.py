@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from voxloom.cli.corpus import Corpus, inside
+from voxloom.cli.corpus import Corpus, Source, inside
+from voxloom.corpora.parts import Recordings
 from voxloom.errors import BadInput
 
 CHUNK_BYTES = 64 * 1024
@@ -18,12 +19,33 @@ def pack(corpus: Corpus) -> Iterator[bytes]:
     if corpus.manifest_name:
         yield _header(corpus.manifest_name, len(corpus.manifest))
         yield corpus.manifest + _padding(len(corpus.manifest))
-    for name in corpus.names:
-        path = inside(corpus.root, name, name)  # once more: the disk may have changed since the first look
-        if path is None:
-            raise BadInput(f"{corpus.root / name} has gone while it was being sent; import again")
-        yield from _member(name, path)
+    with Recordings() as recordings:
+        for name in corpus.names:
+            source = corpus.sources.get(name)
+            if source is not None and source.part is not None:
+                yield from _part(name, source, recordings)
+            else:
+                yield from _member(name, _whole(corpus, name, source))
     yield bytes(2 * _BLOCK)
+
+
+def _whole(corpus: Corpus, name: str, source: Source | None) -> Path:
+    """Looked at once more: the disk may have changed since the first look."""
+    path = inside(corpus.root, name, name) if source is None else source.file
+    if path is None or not path.is_file() or path.resolve() != path:
+        raise BadInput(f"{path or corpus.root / name} has gone while it was being sent; import again")
+    return path
+
+
+def _part(name: str, source: Source, recordings: Recordings) -> Iterator[bytes]:
+    """Nothing where the recording is damaged: its row then counts as audio_missing."""
+    assert source.part is not None
+    try:
+        content = recordings.flac(source.file, source.part)
+    except BadInput:
+        return
+    yield _header(name, len(content))
+    yield content + _padding(len(content))
 
 
 def _member(name: str, path: Path) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import typer
 
 from voxloom import __version__, rpc
 from voxloom.cli import dataset, import_group, models, runs, store
+from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
 from voxloom.cli.forget import forget
@@ -47,6 +48,7 @@ def _root(
 app.command()(up)
 app.command()(demo)
 app.add_typer(import_group.app, name="import")
+app.command()(cut)
 app.command()(record)
 app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from voxloom.cli.connect import DataOption, client
-from voxloom.cli.corpus import Corpus, format_of_tar, read_corpus
+from voxloom.cli.corpus import Corpus, format_of_tar
+from voxloom.cli.cut import Vad, VadModelOption, VadOption, cutter
 from voxloom.cli.feed import upload
+from voxloom.cli.opening import LONG_S, FormatName, Reading, open_corpus
 from voxloom.cli.output import Meter, say, size, table
 from voxloom.cli.packing import CHUNK_BYTES, pack, read_tar, rechunk
+from voxloom.corpora.cutting import Limits
 from voxloom.errors import VoxloomError
 from voxloom.v1 import ingest_pb2
 
@@ -35,6 +38,21 @@ def import_(
     max_refused: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Fail when more than this share of the clips is refused.")
     ] = 0.1,
+    fmt: Annotated[
+        FormatName, typer.Option("--format", help="Of the corpus; auto looks at what lies there.")
+    ] = FormatName.auto,
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the manifest's audio lies, if not below the manifest's folder."
+        ),
+    ] = None,
+    cut: Annotated[
+        bool,
+        typer.Option("--cut", help=f"Cut clips longer than {LONG_S:g} s at pauses, as `voxloom cut` does."),
+    ] = False,
+    vad: VadOption = Vad.energy,
+    vad_model: VadModelOption = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the import to its end.")] = True,
     data: DataOption = None,
 ) -> None:
@@ -42,10 +60,12 @@ def import_(
 
     A folder holds audio with a .txt of the same name beside each (its parent folder is the speaker), or a
     manifest.csv, .tsv or .jsonl with `path` and `text`, and if you like `speaker`, `split`, `language`.
+    LJSpeech, NeMo, Coqui, lhotse and the recording studios of Mimic and Piper are known too: docs/corpora.md.
 
     \b
     Example:  voxloom import examples/an4 --keep-split
               voxloom import clips.tsv --corpus village --language cy
+              voxloom import manifest.json --format nemo --audio-root clips --cut
     """
     spec = ingest_pb2.ImportSpec(
         corpus=corpus or _default_name(path),
@@ -53,8 +73,9 @@ def import_(
         keep_published_split=keep_split,
         max_refused_fraction=max_refused,
     )
+    reading = Reading(fmt.value, audio_root, cutter(Limits(), vad, vad_model) if cut else None)
     with client("ingest", data) as ingest:
-        job = send(ingest, path, spec)
+        job = send(ingest, path, spec, reading)
         if wait:
             report(follow(ingest, job, "importing"))
         else:
@@ -68,17 +89,21 @@ def _default_name(path: Path) -> str:
     return real.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
-def send(ingest: Any, path: Path, spec: ingest_pb2.ImportSpec) -> ingest_pb2.Job:
+def send(
+    ingest: Any, path: Path, spec: ingest_pb2.ImportSpec, reading: Reading | None = None
+) -> ingest_pb2.Job:
     """Uploads the corpus with a progress bar; returns the accepted job."""
     if path.name.lower().endswith(TAR_SUFFIXES) and path.is_file():
         spec.format = _FORMATS[format_of_tar(path)]
         return _send(ingest, spec, read_tar(path), path.stat().st_size)
-    return send_corpus(ingest, read_corpus(path), spec)
+    return send_corpus(ingest, open_corpus(path, reading), spec)
 
 
 def send_corpus(ingest: Any, corpus: Corpus, spec: ingest_pb2.ImportSpec) -> ingest_pb2.Job:
     """The same for a corpus that has been read."""
     spec.format = _FORMATS[corpus.format]
+    for note in corpus.notes:
+        say(note, "yellow")
     if corpus.missing:
         say(f"{corpus.missing} files that are named are not there; they will be counted as refused", "yellow")
     return _send(ingest, spec, pack(corpus), corpus.total_bytes)

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
+from voxloom.cli.exporting import export
 from voxloom.cli.importing import follow, state_name
 from voxloom.cli.output import JsonOption, audio_time, print_json, say, table, when
 from voxloom.errors import VoxloomError
 from voxloom.manifest import SPLITS
 from voxloom.v1 import ingest_pb2
 
-app = typer.Typer(no_args_is_help=True, help="Build, list and show datasets.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Build, list, show and export datasets.", rich_markup_mode=None)
+app.command()(export)
 
 
 @app.command()

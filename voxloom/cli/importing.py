@@ -15,7 +15,7 @@ from voxloom.cli.opening import LONG_S, FormatName, Reading, open_corpus
 from voxloom.cli.output import Meter, say, size, table
 from voxloom.cli.packing import CHUNK_BYTES, pack, read_tar, rechunk
 from voxloom.corpora.cutting import Limits
-from voxloom.errors import VoxloomError
+from voxloom.errors import BadInput, VoxloomError
 from voxloom.v1 import ingest_pb2
 
 UPLOAD_TIMEOUT_S = 24 * 3600.0
@@ -94,6 +94,8 @@ def send(
 ) -> ingest_pb2.Job:
     """Uploads the corpus with a progress bar; returns the accepted job."""
     if path.name.lower().endswith(TAR_SUFFIXES) and path.is_file():
+        if reading not in (None, Reading()):
+            raise BadInput(f"{path} is sent as it is: unpack it for --format, --audio-root or --cut")
         spec.format = _FORMATS[format_of_tar(path)]
         return _send(ingest, spec, read_tar(path), path.stat().st_size)
     return send_corpus(ingest, open_corpus(path, reading), spec)

@@ -29,7 +29,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
 	touch $@
 
 unit: install-dev ## the unit tests: under 30 s, no network
-	$(PYTEST) tests/unit
+	$(PYTEST) -n auto tests/unit
 
 test: unit test-loop test-e2e test-compose ## all tests, layer by layer
 

@@ -101,19 +101,19 @@ def test_the_newest_dataset_keeps_its_shards_whoever_trains(store: FolderStore) 
 
 
 @pytest.mark.parametrize(
-    ("state", "updated_at", "goes"),
+    ("state", "ended_hours_ago", "goes"),
     [
-        (JobState.DONE, hours_ago(2), True),
-        (JobState.DONE, hours_ago(0.5), False),
-        (JobState.RUNNING, hours_ago(2), False),
-        (JobState.ACCEPTED, hours_ago(2), False),
+        (JobState.DONE, 2, True),
+        (JobState.DONE, 0.5, False),
+        (JobState.RUNNING, 2, False),
+        (JobState.ACCEPTED, 2, False),
     ],
 )
 def test_shards_of_a_build_that_was_cut_off_go_unless_one_is_under_way(
-    store: FolderStore, state: JobState, updated_at: str, goes: bool
+    store: FolderStore, state: JobState, ended_hours_ago: float, goes: bool
 ) -> None:
     store.put(keys.shard("d-half", "train", 0), b"half")
-    made.add_job(store, "dataset", "build", state, updated_at)
+    made.add_job(store, "dataset", "build", state, hours_ago(ended_hours_ago))
     assert ("manifests/d-half/shards/" in deletable(store)) is goes
 
 

@@ -16,6 +16,7 @@ from voxloom.cli.output import complain
 from voxloom.cli.record import record
 from voxloom.cli.status import status
 from voxloom.cli.transcribe import transcribe
+from voxloom.cli.tts import tts
 from voxloom.cli.up import up
 from voxloom.errors import VoxloomError
 
@@ -49,6 +50,7 @@ app.command()(up)
 app.command()(demo)
 app.add_typer(import_group.app, name="import")
 app.command()(cut)
+app.command()(tts)
 app.command()(record)
 app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)

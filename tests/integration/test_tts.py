@@ -3,14 +3,18 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from embedded_process import Outcome, voxloom_here
 from mini_corpus import make_mini_corpus
-from service_process import ServiceProcess
+from service_process import ServiceProcess, eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,6 +99,26 @@ def test_the_same_command_adds_nothing_and_a_larger_count_only_the_rest(line: Li
     assert len(line.clips()) == 36
     assert line.clips().items() >= before.items()
     assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+def test_an_interrupted_run_ends_at_once_and_goes_on(line: Line, tmp_path: Path) -> None:
+    """Ctrl-C in a terminal goes to every process of the group, just when threads hand over results."""
+    out = tmp_path / "speech"
+    command = [sys.executable, "-m", "voxloom.cli", "tts", "--count", "1200", "--out", str(out)]
+    for goal in (20, 60, 100):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        eventually(lambda goal=goal: len(list(out.rglob("*.flac"))) >= goal)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert f"the same command goes on from {out}" in said.replace("\n", "")
+    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.flac")}
+    assert 100 <= len(kept) < 1200
+    assert line.clips() == {}
+    done = line("tts", "--count", "120", "--out", str(out))
+    assert done.code == 0, done.err
+    assert 115 <= len(line.clips()) <= 120  # some voices say some sentences too fast for CTC
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_what_people_said_in_train_is_said_again_and_nothing_of_the_rest(line: Line, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`voxloom tts`: sentences said by many synthetic voices become a corpus to train on."""
 
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -85,7 +87,7 @@ def tts(
         clips = list(plan(sentences.texts, chosen, speaker.manners, count, seed))
         _check_reachable(ingest)
         with _folder(out) as folder:
-            refused = _make(speaker, clips, language, folder, max_refused)
+            refused = _make_or_stop(speaker, clips, language, folder, max_refused, kept=out is not None)
             _tell(clips, chosen, refused, sentences)
             spec = ingest_pb2.ImportSpec(
                 corpus=corpus or f"tts-{engine}-{language}",
@@ -153,16 +155,46 @@ def _folder(out: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _make(engine: Engine, clips: list[Clip], language: str, folder: Path, max_refused: float) -> Refused:
-    with Meter("speaking") as meter:
-        return make(
-            engine,
-            clips,
-            language,
-            folder,
-            max_refused,
-            lambda done, of: meter.update(done, of, f"{done} of {of}"),
+def _make_or_stop(
+    engine: Engine, clips: list[Clip], language: str, folder: Path, max_refused: float, *, kept: bool
+) -> Refused:
+    try:
+        return _make(engine, clips, language, folder, max_refused)
+    except KeyboardInterrupt:
+        say(
+            f"stopped; the same command goes on from {folder}"
+            if kept
+            else "stopped; nothing was sent or kept"
         )
+        raise typer.Exit(130) from None
+
+
+def _make(engine: Engine, clips: list[Clip], language: str, folder: Path, max_refused: float) -> Refused:
+    with Meter("speaking") as meter, _interruptible() as interrupted:
+
+        def tell(done: int, total: int) -> None:
+            meter.update(done, total, f"{done} of {total}")
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+
+        return make(engine, clips, language, folder, max_refused, tell)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C is seen between two clips: inside a lock of the thread pool it would leave a thread waiting for
+    ever. The second Ctrl-C is as always."""
+    interrupted = threading.Event()
+
+    def note(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell(clips: list[Clip], voices: list[Voice], refused: Refused, sentences: Sentences) -> None:

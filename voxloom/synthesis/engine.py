@@ -67,11 +67,16 @@ def run(command: list[str], text: str = "", timeout_s: float = TIMEOUT_S, good: 
     """What a program writes when it is given the text; ValueError says how it failed.
 
     `good` is the exit code of success. Text never is an argument: one that begins with a dash would be an
-    option.
+    option. Ctrl-C does not reach the program: who started it ends the work in order.
     """
     try:
         done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=timeout_s, check=False
+            command,
+            input=text.encode(),
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         raise ValueError(f"no end after {timeout_s:g} s") from None

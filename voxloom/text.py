@@ -1,11 +1,15 @@
 """One written form for every text: what a model learns to write, what both sides of a WER are brought to.
 
-A change in what comes out is a new NORMALIZER_VERSION: texts and models of different versions do not mix.
+A change in what comes out is a new NORMALIZER_VERSION, and so is a release of num2words that says a number
+otherwise. docs/adr/0019: what becomes of older texts and models; docs/text.md: the rules with examples.
 """
 
 import unicodedata
+from collections.abc import Callable
 
-NORMALIZER_VERSION = 1
+from voxloom.text_numbers import spell_numbers
+
+NORMALIZER_VERSION = 2
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _JOINERS = {_ZWNJ, _ZWJ, "'", "·"}  # kept inside words only, each where `_fits` allows it
@@ -29,32 +33,57 @@ _INVISIBLE = {
 
 
 def normalize(text: str, language: str) -> str:
-    """Lower case; letters, marks and digits of any script, apostrophes inside words; all else is a space.
+    """Lower case; letters and marks of any script, apostrophes inside words, numbers as words; else a space.
 
-    `language` is a BCP 47 tag ("en", "tr", "zh-CN"). Doing it twice changes nothing.
+    `language` is a BCP 47 tag ("en", "tr", "zh-CN"). Doing it twice changes nothing; no text makes it raise.
+    In a language that num2words does not know, digits stay.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
-    text = unicodedata.normalize("NFKC", _lower(text, language)).translate(_TABLE)
-    if _primary(language) not in _MIDDLE_DOT:
-        text = text.replace("·", " ")
+    for _, step in STEPS:
+        text = step(text, language)
+    return text
+
+
+def _unify_typing(text: str, language: str) -> str:
+    return unicodedata.normalize("NFKC", text.translate(_TYPED))
+
+
+def _unify_case(text: str, language: str) -> str:
+    return unicodedata.normalize("NFKC", _lower(text, language))
+
+
+def _drop_signs(text: str, language: str) -> str:
+    text = text.translate(_TABLE)
+    return text if primary(language) in _MIDDLE_DOT else text.replace("·", " ")
+
+
+def _unify_spelling(text: str, language: str) -> str:
+    if text.isascii():
+        return text
     for written, wanted in _REPLACED.items():
         text = text.replace(written, wanted)
-    words = map(_clean_word, text.split())
+    return text
+
+
+def _clean_words(text: str, language: str) -> str:
+    words = (word if word.isalnum() else _clean_word(word) for word in text.split())
     return unicodedata.normalize("NFC", " ".join(filter(None, words)))
 
 
-def _primary(language: str) -> str:
+def primary(language: str) -> str:
+    """The language of a tag, without script and region."""
     return language.replace("_", "-").split("-")[0].lower()
 
 
 def _lower(text: str, language: str) -> str:
-    if _primary(language) in _DOTTED_I:
+    if primary(language) in _DOTTED_I:
         text = text.replace("I", "ı")
     return text.replace("İ", "i").lower()
 
 
 def _clean_word(word: str) -> str:
     """Leaves out marks without a letter, and joiners where they join nothing."""
+    if _JOINERS.isdisjoint(word) and _kind(word[0]) != "M":
+        return word
     kept = ""
     for index, character in enumerate(word):
         if _fits(character, kept[-1:], word[index + 1 : index + 2]):
@@ -93,15 +122,28 @@ def _is_arabic(character: str) -> bool:
     return "\u0620" <= character <= "\u06ff" and _kind(character) == "L"
 
 
-class _Kept(dict[int, str | None]):
-    """A table for str.translate, filled as characters are met: kept, dropped, or turned into a space."""
+class _Table(dict[int, str | None]):
+    """A table for str.translate, filled as characters are met."""
+
+    def __init__(self, find: Callable[[str], str | None], known: dict[int, str]) -> None:
+        super().__init__(known)
+        self._find = find
 
     def __missing__(self, code: int) -> str | None:
-        self[code] = _keep(chr(code))
+        self[code] = self._find(chr(code))
         return self[code]
 
 
+def _type_apart(character: str) -> str:
+    """Superscripts, fractions and circled numbers are numbers of their own: 10² is not 102."""
+    if unicodedata.category(character) != "No":
+        return character
+    plain = unicodedata.normalize("NFKC", character)
+    return f" {plain} " if any(map(str.isdecimal, plain)) else character
+
+
 def _keep(character: str) -> str | None:
+    """Itself, None where it is dropped, or the space that it becomes."""
     category = unicodedata.category(character)
     if character in _INVISIBLE or category == "Me":
         return None
@@ -110,4 +152,14 @@ def _keep(character: str) -> str | None:
     return None if category == "Cf" else " "
 
 
-_TABLE = _Kept(_APOSTROPHES)
+_TYPED = _Table(_type_apart, _APOSTROPHES)
+_TABLE = _Table(_keep, _APOSTROPHES)
+
+STEPS: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+    ("typing", _unify_typing),
+    ("numbers", spell_numbers),
+    ("case", _unify_case),
+    ("signs", _drop_signs),
+    ("spelling", _unify_spelling),
+    ("words", _clean_words),
+)

@@ -1,0 +1,183 @@
+"""How languages write numbers: what the rules of `text_numbers` need to know of each. A row a language."""
+
+from dataclasses import dataclass, field
+
+_APOSTROPHE = "'"
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """An empty field: no rule, so the part is read number by number or, for a sign, not at all.
+
+    `point`, `minus` and `percent` are words for readers; `percent` only where it never changes its form.
+    """
+
+    group: str = ""  # parts thousands, one of these characters
+    decimal: str = ""  # stands before decimals
+    point: str = ""
+    minus: str = ""
+    percent: str = ""
+    money: frozenset[str] = frozenset()  # currencies whose names num2words has right
+    spaced: bool = True  # words are parted by spaces
+    years: bool = False  # a year is read otherwise than the number
+    months: str = ""  # parted by |
+    year_words: tuple[str, ...] = ()  # after which four digits are a year
+    endings: dict[str, str] = field(default_factory=dict)  # written after digits: the rule for the ordinal
+
+    @property
+    def before_years(self) -> set[str]:
+        return {*self.months.split("|"), *self.year_words}
+
+
+def _money(codes: str) -> frozenset[str]:
+    return frozenset(codes.split())
+
+
+# The ordinal of num2words, and what becomes of its end: "o>a" is a feminine.
+_SAME = ""
+_SPANISH = {
+    "º": _SAME,
+    ".º": _SAME,
+    "o": _SAME,
+    ".o": _SAME,
+    "ª": "o>a",
+    ".ª": "o>a",
+    "a": "o>a",
+    ".a": "o>a",
+}
+_ENGLISH = dict.fromkeys(("st", "nd", "rd", "th"), _SAME)
+_FRENCH = {
+    **dict.fromkeys(("er", "e", "ème", "eme", "ième"), _SAME),
+    **dict.fromkeys(("re", "ère"), "premier>première"),
+}
+_GERMAN_MONTHS = "januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember"
+_ENGLISH_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_DUTCH_MONTHS = "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december"
+_POINT_IN_SPANISH = ("mx", "us", "gt", "hn", "ni", "pa", "pr", "sv", "do", "pe")
+_POINT = {"group": ",", "decimal": "."}
+_COMMA = {"group": ".", "decimal": ","}
+_SPACE = {"group": " ", "decimal": ","}
+
+GRAMMARS: dict[str, Grammar] = {
+    "ar": Grammar(group="٬", decimal="٫", minus="ناقص"),
+    "az": Grammar(**_COMMA, point="nöqtə", minus="mənfi", percent="faiz"),
+    "be": Grammar(**_SPACE, point="коска", minus="мінус", money=_money("EUR USD")),
+    "ca": Grammar(**_COMMA, point="coma", minus="menys", percent="per cent", money=_money("EUR USD GBP")),
+    "cs": Grammar(**_SPACE, minus="minus"),
+    "cy": Grammar(**_POINT, point="pwynt", minus="minws", percent="y cant"),
+    "da": Grammar(**_COMMA, point="komma", minus="minus", percent="procent"),
+    "de": Grammar(
+        **_COMMA,
+        point="komma",
+        minus="minus",
+        percent="prozent",
+        money=_money("EUR USD GBP"),
+        years=True,
+        months=_GERMAN_MONTHS,
+        year_words=("jahr", "jahre", "jahres"),
+    ),
+    "en": Grammar(
+        **_POINT,
+        point="point",
+        minus="minus",
+        percent="percent",
+        money=_money("EUR USD GBP INR"),
+        years=True,
+        months=_ENGLISH_MONTHS,
+        year_words=("year",),
+        endings=_ENGLISH,
+    ),
+    "eo": Grammar(**_SPACE, point="komo", minus="minus", endings={"a": _SAME}),
+    "es": Grammar(
+        **_COMMA,
+        point="coma",
+        minus="menos",
+        percent="por ciento",
+        money=_money("EUR GBP"),  # $ is many a country's peso
+        endings=_SPANISH,
+    ),
+    "fa": Grammar(group="٬", decimal="٫", point="ممیز", minus="منفی", percent="درصد"),
+    "fi": Grammar(**_SPACE, point="pilkku", minus="miinus", money=_money("EUR USD GBP")),
+    "fr": Grammar(
+        **_SPACE,
+        point="virgule",
+        minus="moins",
+        percent="pour cent",
+        money=_money("EUR USD"),
+        endings=_FRENCH,
+    ),
+    "he": Grammar(**_POINT, point="נקודה", minus="מינוס"),
+    "hu": Grammar(**_SPACE, minus="mínusz", percent="százalék"),
+    "id": Grammar(**_COMMA, point="koma", minus="minus", percent="persen"),
+    "is": Grammar(**_COMMA, point="komma", minus="mínus"),
+    "it": Grammar(
+        **_COMMA,
+        point="virgola",
+        minus="meno",
+        percent="per cento",
+        money=_money("EUR USD GBP"),
+        endings=_SPANISH,
+    ),
+    "ja": Grammar(**_POINT, point="点", minus="マイナス", percent="パーセント", spaced=False),
+    "kk": Grammar(**_SPACE, minus="минус"),
+    "ko": Grammar(**_POINT, point="점", minus="마이너스", percent="퍼센트"),
+    "lt": Grammar(**_SPACE, point="kablelis", minus="minus", money=_money("EUR USD GBP")),
+    "lv": Grammar(**_SPACE, point="komats", minus="mīnus", money=_money("EUR USD")),
+    "nl": Grammar(
+        **_COMMA,
+        point="komma",
+        minus="min",
+        percent="procent",
+        money=_money("EUR USD GBP"),
+        years=True,
+        months=_DUTCH_MONTHS,
+        year_words=("jaar",),
+        endings=dict.fromkeys(("e", "ste", "de"), _SAME),
+    ),
+    "no": Grammar(**_SPACE, point="komma", minus="minus", percent="prosent"),
+    "pl": Grammar(**_SPACE, point="przecinek", minus="minus", percent="procent", money=_money("EUR")),
+    "pt": Grammar(
+        **_COMMA,
+        point="vírgula",
+        minus="menos",
+        percent="por cento",
+        money=_money("EUR"),
+        endings=_SPANISH,
+    ),
+    "ro": Grammar(**_COMMA, point="virgulă", minus="minus", percent="la sută"),
+    "ru": Grammar(**_SPACE, minus="минус", money=_money("EUR USD RUB")),
+    "sk": Grammar(**_SPACE, minus="mínus"),
+    "sl": Grammar(**_COMMA, minus="minus"),
+    "sr": Grammar(**_COMMA, point="zapeta", minus="minus"),
+    "sv": Grammar(
+        **_SPACE,
+        point="komma",
+        minus="minus",
+        percent="procent",
+        endings={":a": _SAME, ":e": _SAME},
+    ),
+    "th": Grammar(**_POINT, point="จุด", minus="ลบ", percent="เปอร์เซ็นต์", spaced=False),
+    "tr": Grammar(**_COMMA, point="virgül", minus="eksi"),
+    "uk": Grammar(**_SPACE, point="кома", minus="мінус", money=_money("EUR USD GBP UAH")),
+    "vi": Grammar(**_COMMA, point="phẩy", minus="âm", percent="phần trăm"),
+}
+# Regions that write numbers otherwise than their language does elsewhere: (group, decimal).
+REGIONS = {
+    **{f"es-{region}": (",", ".") for region in _POINT_IN_SPANISH},
+    **{f"{language}-{region}": (_APOSTROPHE, ".") for language in ("de", "it") for region in ("ch", "li")},
+    "de-at": (" .", ","),
+    "en-za": (" ", ",."),
+}
+# The name num2words has for a language, where it is not its BCP 47 tag.
+NUM2WORDS_NAMES = {
+    "kk": "kz",
+    "nb": "no",
+    "iw": "he",
+    "in": "id",
+    "sr-latn": "sr",
+    "pt-br": "pt_BR",
+    "fr-be": "fr_BE",
+    "fr-ch": "fr_CH",
+    "en-in": "en_IN",
+}
+NOT_TAKEN = {"sr", "kz"}  # Serbian it writes in the Latin script alone: sr-Latn; Kazakh is kk

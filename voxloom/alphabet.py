@@ -125,7 +125,7 @@ class AlphabetCounter:
             self._left_out += count
             return
         self._counts[character] = before + count
-        if before + count > self._rare:
+        if before + count > self._rare or character == " ":
             self._examples.pop(character, None)
         else:
             examples = self._examples.setdefault(character, [])

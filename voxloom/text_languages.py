@@ -22,6 +22,7 @@ class Grammar:
     years: bool = False  # a year is read otherwise than the number
     months: str = ""  # parted by |
     year_words: tuple[str, ...] = ()  # after which four digits are a year
+    since: tuple[str, ...] = ()  # after which they are one where the clause ends with them
     endings: dict[str, str] = field(default_factory=dict)  # written after digits: the rule for the ordinal
 
     @property
@@ -35,15 +36,10 @@ def _money(codes: str) -> frozenset[str]:
 
 # The ordinal of num2words, and what becomes of its end: "o>a" is a feminine.
 _SAME = ""
-_SPANISH = {
-    "º": _SAME,
-    ".º": _SAME,
-    "o": _SAME,
-    ".o": _SAME,
-    "ª": "o>a",
-    ".ª": "o>a",
-    "a": "o>a",
-    ".a": "o>a",
+_SPANISH = {  # º and ª are o and a by now
+    **dict.fromkeys(("o", ".o"), _SAME),
+    **dict.fromkeys(("a", ".a"), "o>a"),
+    **dict.fromkeys(("er", ".er"), "o>"),
 }
 _ENGLISH = dict.fromkeys(("st", "nd", "rd", "th"), _SAME)
 _FRENCH = {
@@ -75,6 +71,7 @@ GRAMMARS: dict[str, Grammar] = {
         years=True,
         months=_GERMAN_MONTHS,
         year_words=("jahr", "jahre", "jahres"),
+        since=("seit", "anno"),
     ),
     "en": Grammar(
         **_POINT,
@@ -85,6 +82,7 @@ GRAMMARS: dict[str, Grammar] = {
         years=True,
         months=_ENGLISH_MONTHS,
         year_words=("year",),
+        since=("in", "since", "until"),
         endings=_ENGLISH,
     ),
     "eo": Grammar(**_SPACE, point="komo", minus="minus", endings={"a": _SAME}),
@@ -132,6 +130,7 @@ GRAMMARS: dict[str, Grammar] = {
         years=True,
         months=_DUTCH_MONTHS,
         year_words=("jaar",),
+        since=("in", "sinds"),
         endings=dict.fromkeys(("e", "ste", "de"), _SAME),
     ),
     "no": Grammar(**_SPACE, point="komma", minus="minus", percent="prosent"),
@@ -168,8 +167,53 @@ REGIONS = {
     "de-at": (" .", ","),
     "en-za": (" ", ",."),
 }
-# The name num2words has for a language, where it is not its BCP 47 tag.
+# Languages of which num2words said every whole number of up to nine digits that was tried; of Amharic it does
+# not come back from some, and Serbian it writes in the Latin script alone. The value is its name for the tag.
 NUM2WORDS_NAMES = {
+    **{
+        tag: tag
+        for tag in (
+            *(
+                "ar",
+                "az",
+                "be",
+                "bn",
+                "ca",
+                "ce",
+                "cs",
+                "cy",
+                "da",
+                "de",
+                "en",
+                "eo",
+                "es",
+                "fa",
+                "fi",
+                "fr",
+                "he",
+            ),
+            *(
+                "hu",
+                "id",
+                "is",
+                "it",
+                "ja",
+                "kn",
+                "ko",
+                "lt",
+                "lv",
+                "nl",
+                "no",
+                "pl",
+                "pt",
+                "ro",
+                "ru",
+                "sk",
+                "sl",
+            ),
+            *("sv", "te", "tet", "tg", "th", "tr", "uk", "vi"),
+        )
+    },
     "kk": "kz",
     "nb": "no",
     "iw": "he",
@@ -180,4 +224,3 @@ NUM2WORDS_NAMES = {
     "fr-ch": "fr_CH",
     "en-in": "en_IN",
 }
-NOT_TAKEN = {"sr", "kz"}  # Serbian it writes in the Latin script alone: sr-Latn; Kazakh is kk

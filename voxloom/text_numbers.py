@@ -16,6 +16,7 @@ from voxloom.text_readers import MAX_DIGITS
 Rule = Callable[[re.Match[str]], str]
 _DIGIT = re.compile(r"\d")
 _MONTH_AND_DAY = re.compile(r"([^\W\d_]+)\.?(?: \d{1,2}(?:st|nd|rd|th)?,)? $")
+_CLAUSE_ENDS = re.compile(r'\s*(?:$|[,;:!?)”»"]|\.(?!\d))')
 _YEARS = range(1100, 2100)
 _ZERO_MINUTES = {"en": "o'clock"}
 _HOURS = {"de": "uhr", "fr": "heures"}
@@ -120,12 +121,14 @@ class Reader:
         return self._joined(self._number(whole, decimals), scale, many) if many else ""
 
     def _year(self, match: re.Match[str], digits: str) -> str:
-        """After a month, with a day or without, or after the word for year."""
+        """After a month, with its day or without, after the word for year; after "in" where a clause ends."""
         if not self._grammar.years or len(match["number"]) != 4 or int(digits) not in _YEARS:
             return ""
         before = _MONTH_AND_DAY.search(match.string[max(0, match.start() - 24) : match.start()])
-        known = before is not None and before[1].lower() in self._grammar.before_years
-        return text_readers.year(self._name, int(digits)) if known else ""
+        word = before[1].lower() if before else ""
+        known = self._grammar.since if _CLAUSE_ENDS.match(match.string, match.end()) else ()
+        certain = word in self._grammar.before_years or word in known
+        return text_readers.year(self._name, int(digits)) if certain else ""
 
     def _clock(self, match: re.Match[str]) -> str:
         """Hours and minutes; the word between them only where it is written, or certain."""

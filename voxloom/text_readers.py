@@ -1,7 +1,7 @@
 """Numbers in words, by num2words, for the languages it knows: whatever it is asked, it answers or says "".
 
-num2words keeps state between calls, and outside its range raises what it likes or answers nonsense: so it is
-asked under a lock, for small whole numbers alone, and what it says is looked at.
+num2words keeps state between calls, and of some numbers it raises, says nonsense or does not come back: so it
+is asked under a lock, for small whole numbers of languages that were tried, and its answer is looked at.
 """
 
 import re
@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from threading import Lock
 
-from voxloom.text_languages import NOT_TAKEN, NUM2WORDS_NAMES
+from voxloom.text_languages import NUM2WORDS_NAMES
 
 MAX_DIGITS = 9  # in one number; a longer string of digits is no quantity but a name, and read digit by digit
 _FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -24,8 +24,8 @@ def name_for(language: str) -> str:
     tags = language.replace("_", "-").lower().split("-")
     for length in (2, 1):
         tag = "-".join(tags[:length])
-        name = NUM2WORDS_NAMES.get(tag, tag)
-        if tag not in NOT_TAKEN and _says_digits(name):
+        name = NUM2WORDS_NAMES.get(tag, "")
+        if name and _says_digits(name):
             return name
     return ""
 
@@ -86,6 +86,6 @@ def _patched(said: str, name: str) -> str:
 
 def _checked(said: str) -> str:
     """Words of letters, or ""."""
-    said = " ".join(said.replace(",", " ").split())
-    fine = all(unicodedata.category(character)[0] in "LM" or character in " -'’ʼ\u200c" for character in said)
+    said = " ".join(said.replace(",", " ").replace("-", " ").split())
+    fine = all(unicodedata.category(character)[0] in "LM" or character in " '’ʼ\u200c" for character in said)
     return said if fine else ""

@@ -19,6 +19,7 @@ from voxloom.errors import BadInput
 from voxloom.features import Features, fbank
 from voxloom.manifest import Utterance
 from voxloom.storage import ObjectStore
+from voxloom.text import normalize
 from voxloom.tokenizer import CharTokenizer
 from voxloom.wer import Edits
 
@@ -41,7 +42,11 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class Transcripts:
-    """The usable test utterances and what each recogniser, by name, heard in them, in the same order."""
+    """The usable test utterances and what each recogniser, by name, heard in them, in the same order.
+
+    All texts are in the form of this release's normaliser, whichever the dataset and the models are of: what
+    an old model writes in digits is held against words as words (docs/adr/0019).
+    """
 
     utterances: list[Utterance]
     hypotheses: dict[str, list[str]]
@@ -70,8 +75,15 @@ def transcribe_all(
         return [each.hear(features_TF) for each in recognisers.values()]
 
     heard, excluded = testset.for_each(store, utterances, hear, threads, progress)
-    columns = {name: [texts[i] for _, texts in heard] for i, name in enumerate(recognisers)}
-    return Transcripts([utterance for utterance, _ in heard], columns, excluded)
+    columns = {
+        name: [normalize(texts[i], utterance.language) for utterance, texts in heard]
+        for i, name in enumerate(recognisers)
+    }
+    return Transcripts([_in_form(utterance) for utterance, _ in heard], columns, excluded)
+
+
+def _in_form(utterance: Utterance) -> Utterance:
+    return utterance.model_copy(update={"text": normalize(utterance.text, utterance.language)})
 
 
 def summarise(edits: Sequence[Edits]) -> ErrorCounts:

@@ -18,7 +18,6 @@ from voxloom.errors import VoxloomError
 from voxloom.features import FEATURE_VERSION, NUM_MEL, Features
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, write_model
-from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import CharTokenizer
 
 OPSET = 18
@@ -115,7 +114,7 @@ def export(
         dataset=run.dataset,
         files={name: hash_bytes(data) for name, data in files.items()},
         languages=dataset.languages,
-        normalizer_version=NORMALIZER_VERSION,
+        normalizer_version=dataset.normalizer_version,  # the model writes what it was taught
         feature_version=FEATURE_VERSION,
         subsampling=SUBSAMPLING,
         parameters=count_parameters(model),

@@ -10,6 +10,7 @@ import pytest
 from integration import bundle_maker
 
 from services.optimizer import catalogue, command, optimize, promote, testset
+from services.optimizer.measure import Recogniser, transcribe_all
 from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
 from services.optimizer.records import Decision
@@ -19,6 +20,7 @@ from voxloom.bus import MemoryBus
 from voxloom.errors import BadInput, NotFound, NotReady
 from voxloom.jobs import Jobs
 from voxloom.storage import FolderStore
+from voxloom.tokenizer import CharTokenizer
 from voxloom.v1.events_pb2 import Event
 
 TEXTS = bundle_maker.sentences(10, words=2)
@@ -97,6 +99,18 @@ def test_the_first_model_is_measured_and_promoted(world: World) -> None:
     event = world.heard("model_promoted")
     assert event.model_promoted.model == "m-one"
     assert event.header.trace == "trace-1"
+
+
+def test_what_an_older_model_writes_in_digits_is_held_against_words(world: World) -> None:
+    """Dataset and model of the first normaliser: `5` in the manifest, and a token `5` for the tone of b."""
+    [utterance] = bundle_maker.write_dataset(world.store, "d-1", ["b bad"])
+    older = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode().replace("b ", "5 "))
+    row = utterance.model_copy(update={"text": "5 5ad"})
+    heard = transcribe_all(
+        world.store, [row], {"older": Recogniser(bundle_maker.graph(), older)}, 1, lambda _: None
+    )
+    assert heard.references == heard.hypotheses["older"] == ["five five ad"]
+    assert [each.errors for each in heard.edits("older", "words")] == [0]
 
 
 def test_the_hypotheses_are_kept_and_score_to_the_same_figures(world: World) -> None:

@@ -25,6 +25,7 @@ from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.manifest import DatasetRecord, RawUtterance, ShardRow
 from voxloom.record import Record, parse_lines, parse_model
 from voxloom.storage import FolderStore, list_all
+from voxloom.text import NORMALIZER_VERSION
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +104,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         look_around(life)
         bring_in_again(life, folder)
         life.ask("build", "dataset", "build", "--json")
+        life.ask("alphabet", "text", "alphabet", "--dataset", "newest", "--json")
         wait_until_done(life)
         life.ask("runs", "runs", "list", "--json")
         process.send_signal(signal.SIGTERM)
@@ -257,6 +259,16 @@ def test_the_accepted_import_is_done_and_its_clips_make_a_new_dataset(life: Life
     built = life.json_of("build")
     assert isinstance(built, dict)
     assert f"manifests/{built['dataset']}/dataset.json" not in life.before
+
+
+def test_the_alphabet_of_the_new_dataset_is_read_through_the_service(life: Life) -> None:
+    built, alphabet = life.json_of("build"), life.json_of("alphabet")
+    assert isinstance(built, dict)
+    assert isinstance(alphabet, dict)
+    record = json.loads(life.store.get(f"manifests/{built['dataset']}/dataset.json"))
+    assert record["normalizer_version"] == NORMALIZER_VERSION
+    assert alphabet["texts"] == sum(split["utterances"] for split in record["splits"].values())
+    assert set(record["alphabet"]) <= set(alphabet["alphabet"])
 
 
 def test_nothing_else_was_altered(life: Life) -> None:

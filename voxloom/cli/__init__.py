@@ -7,7 +7,7 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, import_group, models, runs, store
+from voxloom.cli import dataset, import_group, models, runs, store, text
 from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
@@ -58,6 +58,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command()(transcribe)
 app.command()(forget)
+app.add_typer(text.app, name="text")
 app.add_typer(store.app, name="store")
 app.command()(events)
 app.command()(status)

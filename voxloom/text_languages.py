@@ -12,8 +12,10 @@ class Grammar:
     `point`, `minus` and `percent` are words for readers; `percent` only where it never changes its form.
     """
 
-    group: str = ""  # parts thousands, one of these characters
-    decimal: str = ""  # stands before decimals
+    signs: tuple[str, str] = (
+        "",
+        "",
+    )  # what parts thousands, what stands before decimals: one of the characters
     point: str = ""
     minus: str = ""
     percent: str = ""
@@ -50,20 +52,20 @@ _GERMAN_MONTHS = "januar|februar|märz|april|mai|juni|juli|august|september|okto
 _ENGLISH_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _DUTCH_MONTHS = "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december"
 _POINT_IN_SPANISH = ("mx", "us", "gt", "hn", "ni", "pa", "pr", "sv", "do", "pe")
-_POINT = {"group": ",", "decimal": "."}
-_COMMA = {"group": ".", "decimal": ","}
-_SPACE = {"group": " ", "decimal": ","}
+_POINT = (",", ".")
+_COMMA = (".", ",")
+_SPACE = (" ", ",")
 
 GRAMMARS: dict[str, Grammar] = {
-    "ar": Grammar(group="٬", decimal="٫", minus="ناقص"),
-    "az": Grammar(**_COMMA, point="nöqtə", minus="mənfi", percent="faiz"),
-    "be": Grammar(**_SPACE, point="коска", minus="мінус", money=_money("EUR USD")),
-    "ca": Grammar(**_COMMA, point="coma", minus="menys", percent="per cent", money=_money("EUR USD GBP")),
-    "cs": Grammar(**_SPACE, minus="minus"),
-    "cy": Grammar(**_POINT, point="pwynt", minus="minws", percent="y cant"),
-    "da": Grammar(**_COMMA, point="komma", minus="minus", percent="procent"),
+    "ar": Grammar(("٬", "٫"), minus="ناقص"),
+    "az": Grammar(_COMMA, point="nöqtə", minus="mənfi", percent="faiz"),
+    "be": Grammar(_SPACE, point="коска", minus="мінус", money=_money("EUR USD")),
+    "ca": Grammar(_COMMA, point="coma", minus="menys", percent="per cent", money=_money("EUR USD GBP")),
+    "cs": Grammar(_SPACE, minus="minus"),
+    "cy": Grammar(_POINT, point="pwynt", minus="minws", percent="y cant"),
+    "da": Grammar(_COMMA, point="komma", minus="minus", percent="procent"),
     "de": Grammar(
-        **_COMMA,
+        _COMMA,
         point="komma",
         minus="minus",
         percent="prozent",
@@ -74,7 +76,7 @@ GRAMMARS: dict[str, Grammar] = {
         since=("seit", "anno"),
     ),
     "en": Grammar(
-        **_POINT,
+        _POINT,
         point="point",
         minus="minus",
         percent="percent",
@@ -85,44 +87,44 @@ GRAMMARS: dict[str, Grammar] = {
         since=("in", "since", "until"),
         endings=_ENGLISH,
     ),
-    "eo": Grammar(**_SPACE, point="komo", minus="minus", endings={"a": _SAME}),
+    "eo": Grammar(_SPACE, point="komo", minus="minus", endings={"a": _SAME}),
     "es": Grammar(
-        **_COMMA,
+        _COMMA,
         point="coma",
         minus="menos",
         percent="por ciento",
         money=_money("EUR GBP"),  # $ is many a country's peso
         endings=_SPANISH,
     ),
-    "fa": Grammar(group="٬", decimal="٫", point="ممیز", minus="منفی", percent="درصد"),
-    "fi": Grammar(**_SPACE, point="pilkku", minus="miinus", money=_money("EUR USD GBP")),
+    "fa": Grammar(("٬", "٫"), point="ممیز", minus="منفی", percent="درصد"),
+    "fi": Grammar(_SPACE, point="pilkku", minus="miinus", money=_money("EUR USD GBP")),
     "fr": Grammar(
-        **_SPACE,
+        _SPACE,
         point="virgule",
         minus="moins",
         percent="pour cent",
         money=_money("EUR USD"),
         endings=_FRENCH,
     ),
-    "he": Grammar(**_POINT, point="נקודה", minus="מינוס"),
-    "hu": Grammar(**_SPACE, minus="mínusz", percent="százalék"),
-    "id": Grammar(**_COMMA, point="koma", minus="minus", percent="persen"),
-    "is": Grammar(**_COMMA, point="komma", minus="mínus"),
+    "he": Grammar(_POINT, point="נקודה", minus="מינוס"),
+    "hu": Grammar(_SPACE, minus="mínusz", percent="százalék"),
+    "id": Grammar(_COMMA, point="koma", minus="minus", percent="persen"),
+    "is": Grammar(_COMMA, point="komma", minus="mínus"),
     "it": Grammar(
-        **_COMMA,
+        _COMMA,
         point="virgola",
         minus="meno",
         percent="per cento",
         money=_money("EUR USD GBP"),
         endings=_SPANISH,
     ),
-    "ja": Grammar(**_POINT, point="点", minus="マイナス", percent="パーセント", spaced=False),
-    "kk": Grammar(**_SPACE, minus="минус"),
-    "ko": Grammar(**_POINT, point="점", minus="마이너스", percent="퍼센트"),
-    "lt": Grammar(**_SPACE, point="kablelis", minus="minus", money=_money("EUR USD GBP")),
-    "lv": Grammar(**_SPACE, point="komats", minus="mīnus", money=_money("EUR USD")),
+    "ja": Grammar(_POINT, point="点", minus="マイナス", percent="パーセント", spaced=False),
+    "kk": Grammar(_SPACE, minus="минус"),
+    "ko": Grammar(_POINT, point="점", minus="마이너스", percent="퍼센트"),
+    "lt": Grammar(_SPACE, point="kablelis", minus="minus", money=_money("EUR USD GBP")),
+    "lv": Grammar(_SPACE, point="komats", minus="mīnus", money=_money("EUR USD")),
     "nl": Grammar(
-        **_COMMA,
+        _COMMA,
         point="komma",
         minus="min",
         percent="procent",
@@ -133,35 +135,35 @@ GRAMMARS: dict[str, Grammar] = {
         since=("in", "sinds"),
         endings=dict.fromkeys(("e", "ste", "de"), _SAME),
     ),
-    "no": Grammar(**_SPACE, point="komma", minus="minus", percent="prosent"),
-    "pl": Grammar(**_SPACE, point="przecinek", minus="minus", percent="procent", money=_money("EUR")),
+    "no": Grammar(_SPACE, point="komma", minus="minus", percent="prosent"),
+    "pl": Grammar(_SPACE, point="przecinek", minus="minus", percent="procent", money=_money("EUR")),
     "pt": Grammar(
-        **_COMMA,
+        _COMMA,
         point="vírgula",
         minus="menos",
         percent="por cento",
         money=_money("EUR"),
         endings=_SPANISH,
     ),
-    "ro": Grammar(**_COMMA, point="virgulă", minus="minus", percent="la sută"),
-    "ru": Grammar(**_SPACE, minus="минус", money=_money("EUR USD RUB")),
-    "sk": Grammar(**_SPACE, minus="mínus"),
-    "sl": Grammar(**_COMMA, minus="minus"),
-    "sr": Grammar(**_COMMA, point="zapeta", minus="minus"),
+    "ro": Grammar(_COMMA, point="virgulă", minus="minus", percent="la sută"),
+    "ru": Grammar(_SPACE, minus="минус", money=_money("EUR USD RUB")),
+    "sk": Grammar(_SPACE, minus="mínus"),
+    "sl": Grammar(_COMMA, minus="minus"),
+    "sr": Grammar(_COMMA, point="zapeta", minus="minus"),
     "sv": Grammar(
-        **_SPACE,
+        _SPACE,
         point="komma",
         minus="minus",
         percent="procent",
         endings={":a": _SAME, ":e": _SAME},
     ),
-    "th": Grammar(**_POINT, point="จุด", minus="ลบ", percent="เปอร์เซ็นต์", spaced=False),
-    "tr": Grammar(**_COMMA, point="virgül", minus="eksi"),
-    "uk": Grammar(**_SPACE, point="кома", minus="мінус", money=_money("EUR USD GBP UAH")),
-    "vi": Grammar(**_COMMA, point="phẩy", minus="âm", percent="phần trăm"),
+    "th": Grammar(_POINT, point="จุด", minus="ลบ", percent="เปอร์เซ็นต์", spaced=False),
+    "tr": Grammar(_COMMA, point="virgül", minus="eksi"),
+    "uk": Grammar(_SPACE, point="кома", minus="мінус", money=_money("EUR USD GBP UAH")),
+    "vi": Grammar(_COMMA, point="phẩy", minus="âm", percent="phần trăm"),
 }
-# Regions that write numbers otherwise than their language does elsewhere: (group, decimal).
-REGIONS = {
+# Regions whose signs are not those of their language elsewhere.
+REGIONS: dict[str, tuple[str, str]] = {
     **{f"es-{region}": (",", ".") for region in _POINT_IN_SPANISH},
     **{f"{language}-{region}": (_APOSTROPHE, ".") for language in ("de", "it") for region in ("ch", "li")},
     "de-at": (" .", ","),

@@ -45,8 +45,7 @@ class Reader:
         tag = language.replace("_", "-").lower()
         self._primary = name.split("_")[0] if name != "kz" else "kk"
         self._grammar = GRAMMARS.get(self._primary, Grammar())
-        group, decimal = REGIONS.get(tag, (self._grammar.group, self._grammar.decimal))
-        self._decimal = decimal
+        group, decimal = REGIONS.get(tag, self._grammar.signs)
         self._pattern = build_pattern(self._primary, self._grammar, group, decimal)
         self._rules: dict[str, Rule] = {
             "phone": lambda match: self._digits(match["phone"]),

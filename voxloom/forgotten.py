@@ -38,6 +38,15 @@ class ForgetSpec(Record):
     voices: list[Voice] = Field(default_factory=list)
     for_ever: bool = True
 
+    def hashed(self) -> "ForgetSpec":
+        """The same without ids and names, for the record of a job that is done."""
+        clips = [
+            Clip(source=each.source, speaker=_voice(each), utterance=digest(each.utterance))
+            for each in self.clips
+        ]
+        voices = [Voice(source=each.source, speaker=_voice(each)) for each in self.voices]
+        return ForgetSpec(clips=clips, voices=voices, for_ever=self.for_ever)
+
 
 class Tombstone(Record):
     """forgotten/<kind>/<hash>.json: no name and no text, only that this must not come back."""
@@ -73,6 +82,10 @@ NOTHING_FORGOTTEN = Forgotten(frozenset(), frozenset())
 
 def digest(name: str) -> str:
     return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _voice(whose: Clip | Voice) -> str:
+    return digest(f"{whose.source}/{whose.speaker}")
 
 
 def read_forgotten(store: ObjectStore) -> Forgotten:

@@ -102,6 +102,7 @@ class Lease:
         self._stop_asked = threading.Event()
         self._left = threading.Event()
         self._settled = False
+        self._redacted: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._renew, name=f"lease-{record.id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -131,7 +132,11 @@ class Lease:
         self._stop_asked.set()
 
     def complete(self, result: dict[str, Any]) -> None:
-        self._settle(state=JobState.DONE, result=result, error="")
+        self._settle(state=JobState.DONE, result=result, error="", **self._redacted)
+
+    def redact(self, spec: dict[str, Any]) -> None:
+        """What stands in the record instead of the spec once the job is completed."""
+        self._redacted = {"spec": spec}
 
     def fail(self, error: str, retry: bool) -> None:
         """Counts a failure; with `retry` the job runs again after a growing pause, up to `max_failures`."""

@@ -6,14 +6,14 @@ from contextlib import closing
 from functools import partial
 from typing import BinaryIO
 
-from services.ingest.clips import Stored, store_clip, utterance_id
+from services.ingest.clips import Stored, remove_if_forgotten, store_clip, utterance_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Found, ImportSpec
 from services.ingest.plan import read_chunk
 from services.ingest.refusals import ReportLine, Tally
 from voxloom import keys
 from voxloom.corpora.entry import Entry
-from voxloom.corpora.refusal import Refusal
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.forgotten import Forgotten, read_forgotten
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Lease
@@ -54,14 +54,16 @@ class ChunkWorker:
         chunk = to_model(job_key(KIND, job.id), job.spec, ChunkSpec)
         items = read_chunk(self._store, chunk.job, chunk.index)
         tally, lines = Tally(), []
+        gone = read_forgotten(self._store)
         with self._store.open(chunk.spec.upload) as tar:
-            check = partial(_outcome, self._store, chunk, read_forgotten(self._store))
+            check = partial(_outcome, self._store, chunk, gone)
             with closing(ordered_map(check, _clips(tar, items), self._threads)) as outcomes:
                 for outcome in outcomes:
                     tally.count(outcome)
                     if isinstance(outcome, Refusal):
                         lines.append(to_line(_report_line(chunk.spec, outcome)))
                     lease.progress(tally.seen, len(items), tally.summary())
+        _remove_late(self._store, chunk.spec, items, read_forgotten(self._store))
         self._store.put(keys.import_outcome(chunk.job, chunk.index), b"".join(lines))
         _log.info("taken in: chunk %d of import %s, %s", chunk.index, chunk.job, tally.summary())
         return tally.to_result()
@@ -90,6 +92,17 @@ def _outcome(store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, clip: Clip |
     return store_clip(store, chunk.spec, *clip, chunk.created_at, gone)
 
 
+def _remove_late(
+    store: ObjectStore, spec: ImportSpec, items: Iterable[Found | Refusal], gone: Forgotten
+) -> None:
+    """What was withdrawn since the tombstones were read may have been stored after it was deleted."""
+    for item in items:
+        if isinstance(item, Found):
+            remove_if_forgotten(store, spec, item.entry, gone)
+
+
 def _report_line(spec: ImportSpec, refusal: Refusal) -> ReportLine:
-    utterance = utterance_id(spec.namespace, refusal.path)
+    """Of what was withdrawn not even the id is kept."""
+    known = refusal.reason != Reason.FORGOTTEN
+    utterance = utterance_id(spec.namespace, refusal.path) if known else ""
     return ReportLine(utterance=utterance, corpus=spec.corpus, **vars(refusal))

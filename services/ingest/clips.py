@@ -48,13 +48,24 @@ def store_clip(
     gone: Forgotten = NOTHING_FORGOTTEN,
 ) -> Stored | Refusal:
     """Checks text and audio, writes the WAV and then the record. Doing it again adds nothing."""
+    if remove_if_forgotten(store, spec, entry, gone):
+        return Refusal.of("(withdrawn)", Reason.FORGOTTEN)
     try:
         fields = _check_entry(entry, spec)
-        if gone.covers(fields.source, fields.speaker, fields.utterance):
-            raise _Refused(Reason.FORGOTTEN, "it or its speaker was withdrawn")
         return _find_stored(store, fields) or _store(store, audio, fields, created_at)
     except _Refused as refused:
         return Refusal.of(entry.path, refused.reason, refused.detail)
+
+
+def remove_if_forgotten(store: ObjectStore, spec: ImportSpec, entry: Entry, gone: Forgotten) -> bool:
+    """Whether a clip or its speaker was withdrawn; then it is deleted, should a backup have brought it back."""
+    name = utterance_id(spec.namespace, entry.path)
+    speaker = speaker_key(spec.namespace, entry.speaker)
+    if not gone.covers(spec.source, speaker, name):
+        return False
+    store.delete(keys.raw_record(spec.source, speaker, name))
+    store.delete(keys.raw_audio(spec.source, speaker, name))
+    return True
 
 
 def utterance_id(corpus: str, path: str) -> str:

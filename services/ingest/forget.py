@@ -5,27 +5,32 @@ recordings, then the copies; in each dataset the manifests go last, for they say
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from services.ingest import scrub
+from services.ingest import dataset, scrub, traces
+from services.ingest.rewrite import read_document
 from services.ingest.scrub import Gone
 from voxloom import forgotten, keys
 from voxloom.bundle import Bundle
+from voxloom.errors import BadInput
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice, Withdrawn
 from voxloom.job_lease import job_key
-from voxloom.jobs import JobRecord, Lease
-from voxloom.manifest import RawUtterance
+from voxloom.jobs import JobRecord, Jobs, JobState, Lease
+from voxloom.manifest import RawUtterance, read_csv
 from voxloom.record import to_model
 from voxloom.storage import ObjectStore, list_all, read_model, usable
 
 KIND = JOB_KIND
+_PAUSE_S = 0.5
 _log = logging.getLogger(__name__)
 
 
 class Forgetter:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._jobs = Jobs(store)
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
         """The body of the job; its result lists the datasets and models that held what is gone."""
@@ -35,16 +40,44 @@ class Forgetter:
         clips = [*spec.clips, *_spoken_by(self._store, spec.voices)]
         gone = Gone(spec, clips)
         lease.progress(0, len(clips), "deleting recordings")
-        scrub.reports(self._store, gone, lease.check)
+        self._scrub_reports(gone, lease)
         deleted = sum(self._remove(clip, lease) for clip in clips)
-        held: dict[str, int] = {}
-        for dataset in _folders(self._store, "manifests/"):
-            lease.progress(0, 0, f"looking through dataset {dataset}")
-            if count := scrub.dataset(self._store, dataset, gone, job.created_at, lease.check):
-                held[dataset] = count
+        self._await_builds(lease)
+        held, faults = self._scrub_datasets(gone, job, lease)
         heirs = self._mark_heirs(job.created_at, lease)
+        if faults:
+            raise BadInput(f"{'; '.join(faults)}. All else is done; then forget it again")
         _log.info("%d recordings are gone; %d datasets held some", deleted, len(held))
+        lease.redact(spec.hashed().model_dump())
         return {"deleted": deleted, "datasets": held, **heirs}
+
+    def _scrub_reports(self, gone: Gone, lease: Lease) -> None:
+        """Before the recordings: whoever takes this job over finds the ids by them."""
+        traces.of_imports(self._store, gone.utterances, lease.check)
+        for dataset in _folders(self._store, "manifests/"):
+            lease.check()
+            scrub.documents(self._store, dataset, gone.utterances)
+
+    def _await_builds(self, lease: Lease) -> None:
+        """A build that began before may hold a copy that is not in its manifests yet; one that begins now
+        finds the recordings gone."""
+        while any(_is_held(job) for job in self._jobs.list(dataset.KIND)):
+            lease.progress(0, 0, "waiting for the dataset that is being built")
+            time.sleep(_PAUSE_S)
+
+    def _scrub_datasets(self, gone: Gone, job: JobRecord, lease: Lease) -> tuple[dict[str, int], list[str]]:
+        """How many rows of each are withdrawn, and what is damaged: it holds up no other dataset."""
+        held: dict[str, int] = {}
+        faults: list[str] = []
+        for name in _folders(self._store, "manifests/"):
+            lease.progress(0, 0, f"looking through dataset {name}")
+            try:
+                scrub.unfinished(self._store, name, gone, lease.check)
+                if count := scrub.dataset(self._store, name, gone, job.created_at, lease.check):
+                    held[name] = count
+            except BadInput as error:
+                faults.append(str(error))
+        return held, faults
 
     def _remove(self, clip: Clip, lease: Lease) -> bool:
         """The record first: without it there is no utterance. Whether it was there."""
@@ -57,22 +90,27 @@ class Forgetter:
     def _mark_heirs(self, at: str, lease: Lease) -> dict[str, list[str]]:
         """Runs and models of all marked datasets, also of those that a killed run of this job marked."""
         runs, models = [], []
-        for run, dataset in _runs(self._store):
+        for run, origin in _runs(self._store):
             lease.check()
-            if self._inherit(keys.withdrawn(f"runs/{run}"), dataset, at):
+            if self._inherit(keys.withdrawn(f"runs/{run}"), origin, at):
+                traces.of_run(self._store, run)
                 runs.append(run)
         for bundle in _bundles(self._store):
             lease.check()
             if mark := self._inherit(keys.withdrawn(f"models/{bundle.model}"), bundle.dataset, at):
-                scrub.hypotheses(self._store, bundle.model, mark)
+                traces.of_model(self._store, bundle.model, mark)
                 models.append(bundle.model)
         return {"runs": runs, "models": models}
 
-    def _inherit(self, key: str, dataset: str, at: str) -> Withdrawn | None:
-        mark = forgotten.read_mark(self._store, keys.withdrawn(f"manifests/{dataset}"))
+    def _inherit(self, key: str, origin: str, at: str) -> Withdrawn | None:
+        mark = forgotten.read_mark(self._store, keys.withdrawn(f"manifests/{origin}"))
         if mark:
             forgotten.add_mark(self._store, key, mark.by_split, at)
         return mark
+
+
+def _is_held(job: JobRecord) -> bool:
+    return job.state is JobState.RUNNING and job.lease_expires_at > time.time()
 
 
 def _spoken_by(store: ObjectStore, voices: list[Voice]) -> Iterator[Clip]:
@@ -98,6 +136,18 @@ def find(store: ObjectStore, utterances: list[str], speakers: list[str]) -> list
     return found
 
 
+def find_copies(store: ObjectStore, utterances: list[str], speakers: list[str]) -> list[Clip]:
+    """The same in datasets, by ids: copies of what was deleted without being forgotten."""
+    found = set()
+    for key in (info.key for info in list_all(store, "manifests/") if info.key.endswith(".csv")):
+        with store.open(key) as file:
+            for row in read_csv(file):
+                names = {row.speaker, f"{row.source}/{row.speaker}"}
+                if row.utterance in utterances or not names.isdisjoint(speakers):
+                    found.add((row.source, row.speaker, row.utterance))
+    return [Clip(source=source, speaker=speaker, utterance=name) for source, speaker, name in sorted(found)]
+
+
 def _name_of(store: ObjectStore, key: str, speakers: list[str]) -> list[str]:
     """The speaker's name as it was given; one record of a speaker tells it."""
     if not speakers:
@@ -117,7 +167,7 @@ def _folders(store: ObjectStore, prefix: str) -> Iterator[str]:
 
 def _runs(store: ObjectStore) -> Iterator[tuple[str, str]]:
     for run in _folders(store, "runs/"):
-        for found in usable(lambda key: scrub.read_document(store, key), [keys.run_record(run)]):
+        for found in usable(lambda key: read_document(store, key), [keys.run_record(run)]):
             yield run, str(found.get("dataset", ""))
 
 

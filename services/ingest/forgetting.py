@@ -28,12 +28,19 @@ class Forgetting:
         if request.undo:
             lift(self._store, _as_given(utterances, speakers))
             return ingest_pb2.ForgetResponse(), None
-        found = forget.find(self._store, utterances, speakers)
+        found = self._find(utterances, speakers)
         self._check(found, utterances, speakers)
         response = ingest_pb2.ForgetResponse(speakers=_counted(found))
         if request.dry_run:
             return response, None
         return response, self._submit(_spec(found, utterances))
+
+    def _find(self, utterances: list[str], speakers: list[str]) -> list[Clip]:
+        found = forget.find(self._store, utterances, speakers)
+        missing = set(utterances) - {clip.utterance for clip in found}
+        if missing or not found:
+            found += forget.find_copies(self._store, sorted(missing), speakers)
+        return found
 
     def _submit(self, spec: ForgetSpec) -> JobRecord:
         """The same wish is the same job while that is open; once it has ended it is made anew."""

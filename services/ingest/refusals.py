@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from services.ingest.clips import Stored
-from voxloom.corpora.refusal import Refusal
+from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.keys import import_report
 from voxloom.record import Record, parse_lines
 from voxloom.storage import ObjectStore
@@ -49,7 +49,9 @@ class Tally:
 
     @property
     def refused_fraction(self) -> float:
-        return self.refused / max(self.seen, 1)
+        """What was withdrawn is refused on purpose: it is no fault of the corpus."""
+        faulty = self.refused - self.by_reason[Reason.FORGOTTEN]
+        return faulty / max(self.seen, 1)
 
     def count(self, outcome: Stored | Refusal) -> None:
         if isinstance(outcome, Refusal):

@@ -1,15 +1,17 @@
-"""Copies of what was withdrawn, in datasets, reports and hypotheses: rewritten without it."""
+"""Copies of what was withdrawn, in datasets: rewritten without it."""
 
 import io
-import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
 
+from services.ingest.rewrite import drop_lines, rewrite_document
+from services.ingest.traces import speaks_of
 from voxloom import forgotten, keys
 from voxloom.errors import BadInput, NotFound
-from voxloom.forgotten import Clip, ForgetSpec, Withdrawn, digest
-from voxloom.manifest import SPLITS, SplitName, Utterance, read_csv, write_csv
+from voxloom.forgotten import Clip, ForgetSpec, digest
+from voxloom.manifest import SPLITS, ShardRow, SplitName, Utterance, read_csv, write_csv
+from voxloom.record import parse_model
 from voxloom.storage import ObjectStore, exists, list_all
 
 Check = Callable[[], None]
@@ -29,7 +31,7 @@ class Gone:
 def dataset(store: ObjectStore, name: str, gone: Gone, at: str, check: Check) -> int:
     """How many of its rows are withdrawn. The mark comes first, so that whoever counts knows that some lack;
     the manifests go last, for a run that is killed before finds its work in them."""
-    rows = {split: list(_rows(store, name, split, gone)) for split in SPLITS}
+    rows = {split: _rows(store, name, split, gone) for split in SPLITS}
     ids = {row.utterance for split in SPLITS for row in rows[split]}
     if not ids:
         return 0
@@ -41,29 +43,32 @@ def dataset(store: ObjectStore, name: str, gone: Gone, at: str, check: Check) ->
     for info in list(list_all(store, f"manifests/{name}/shards/")):
         check()
         _rewrite_shard(store, info.key, ids)
-    for document in ("dataset.json", "report.json"):
-        _rewrite_document(store, f"manifests/{name}/{document}", ids)
-    rewrite_lines(store, f"manifests/{name}/lineage.jsonl", lambda line: line.get("utterance") in ids)
+    documents(store, name, ids)
     for split in SPLITS:
         if rows[split]:
             _rewrite_manifest(store, keys.manifest(name, split), ids)
     return len(ids)
 
 
-def reports(store: ObjectStore, gone: Gone, check: Check) -> None:
-    """Lines of import reports that speak of a withdrawn utterance."""
-    for info in list(list_all(store, keys.IMPORT_REPORTS)):
-        check()
-        if info.key.count("/") == 1:
-            rewrite_lines(store, info.key, lambda line: line.get("utterance") in gone.utterances)
+def documents(store: ObjectStore, name: str, ids: set[str]) -> None:
+    """What the reports of a dataset say of them, whether they are among its rows or were left out."""
+    for document in ("dataset.json", "report.json"):
+        rewrite_document(store, f"manifests/{name}/{document}", lambda item: speaks_of(item, ids))
+    drop_lines(store, f"manifests/{name}/lineage.jsonl", lambda line: line.get("utterance") in ids)
 
 
-def hypotheses(store: ObjectStore, model: str, mark: Withdrawn) -> None:
-    """What a model heard of withdrawn test utterances, and what was said. By the mark: an earlier run, killed
-    since, may have taken the ids out of the manifests."""
-    hashes = {each for split in mark.by_split.values() for each in split}
-    key = keys.model_file(model, "test_hypotheses.jsonl")
-    rewrite_lines(store, key, lambda line: digest(str(line.get("key"))) in hashes)
+def unfinished(store: ObjectStore, name: str, gone: Gone, check: Check) -> None:
+    """Removes what a killed build has left, if a withdrawn utterance is in it. Nobody goes on with it: a build
+    that starts now does not see that utterance, and makes another dataset."""
+    if exists(store, keys.dataset_record(name)):
+        return
+    left = [info.key for info in list_all(store, f"manifests/{name}/")]
+    if any(_rows(store, name, split, gone) for split in SPLITS) or any(
+        _holds(store, key, gone) for key in left if key.endswith(".tar")
+    ):
+        for key in left:
+            check()
+            store.delete(key)
 
 
 def remove(store: ObjectStore, key: str) -> bool:
@@ -73,35 +78,12 @@ def remove(store: ObjectStore, key: str) -> bool:
     return there
 
 
-def read_document(store: ObjectStore, key: str) -> dict[str, Any]:
-    """A JSON object of whatever schema."""
-    document = json.loads(store.get(key))
-    if not isinstance(document, dict):
-        raise BadInput(f"{key} is no JSON object; restore it from a backup, or delete it")
-    return document
-
-
-def rewrite_lines(store: ObjectStore, key: str, drops: Callable[[dict[str, Any]], bool]) -> None:
-    """Leaves out lines of a JSONL object; all others stay byte for byte."""
-    try:
-        if not any(drops(json.loads(line)) for line in _lines(store, key)):
-            return
-        store.put_stream(key, (line for line in _lines(store, key) if not drops(json.loads(line))))
-    except NotFound:
-        return
-
-
-def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
-    with store.open(key) as file:
-        yield from file
-
-
-def _rows(store: ObjectStore, name: str, split: SplitName, gone: Gone) -> Iterator[Utterance]:
+def _rows(store: ObjectStore, name: str, split: SplitName, gone: Gone) -> list[Utterance]:
     try:
         with store.open(keys.manifest(name, split)) as file:
-            yield from (row for row in read_csv(file) if gone.holds(row))
+            return [row for row in read_csv(file) if gone.holds(row)]
     except NotFound:
-        return  # a dataset that is just being written: its builder looks at the store again
+        return []  # a build was killed, see `unfinished`
 
 
 def _rewrite_manifest(store: ObjectStore, key: str, ids: set[str]) -> None:
@@ -109,45 +91,32 @@ def _rewrite_manifest(store: ObjectStore, key: str, ids: set[str]) -> None:
         store.put_stream(key, write_csv(row for row in read_csv(file) if row.utterance not in ids))
 
 
-def _rewrite_document(store: ObjectStore, key: str, ids: set[str]) -> None:
-    """Takes the ids out of examples, wherever they are. They may stand alone or with words around them."""
+def _holds(store: ObjectStore, key: str, gone: Gone) -> bool:
+    """Whether a shard does."""
+    with _reading(store, key) as tar:
+        documents = ((each.name, tar.extractfile(each)) for each in tar if each.name.endswith(".json"))
+        return any(gone.holds(parse_model(name, file.read(), ShardRow)) for name, file in documents if file)
+
+
+@contextmanager
+def _reading(store: ObjectStore, key: str) -> Iterator[tarfile.TarFile]:
     try:
-        document = read_document(store, key)
-    except NotFound:
-        return
-    scrubbed = _without(document, ids)
-    if scrubbed != document:
-        store.put(key, json.dumps(scrubbed, indent=2, ensure_ascii=False).encode() + b"\n")
-
-
-def _without(value: Any, ids: set[str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _without(each, ids) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_without(each, ids) for each in value if not _speaks_of(each, ids)]
-    return value
-
-
-def _speaks_of(value: Any, ids: set[str]) -> bool:
-    text = value.get("utterance", "") if isinstance(value, dict) else value
-    return isinstance(text, str) and any(word.strip(":,") in ids for word in text.split())
+        with store.open(key) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+            yield tar
+    except tarfile.TarError as error:
+        raise BadInput(f"{key} is damaged ({error}); delete it") from error
 
 
 def _rewrite_shard(store: ObjectStore, key: str, ids: set[str]) -> None:
     """Without the pairs of the withdrawn; a shard that holds none is left alone."""
-    try:
-        with store.open(key) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-            if not any(_stem(member) in ids for member in tar):
-                return
-        store.put_stream(key, _kept_members(store, key, ids))
-    except NotFound:
-        return
-    except tarfile.TarError as error:
-        raise BadInput(f"{key} is damaged ({error}); delete it and build the dataset again") from error
+    with _reading(store, key) as tar:
+        if not any(_stem(member) in ids for member in tar):
+            return
+    store.put_stream(key, _kept_members(store, key, ids))
 
 
 def _kept_members(store: ObjectStore, key: str, ids: set[str]) -> Iterator[bytes]:
-    with store.open(key) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+    with _reading(store, key) as tar:
         for member in tar:
             content = (tar.extractfile(member) or io.BytesIO()).read()
             if _stem(member) not in ids:

@@ -152,7 +152,7 @@ class Takes:
         """For ingest, which deletes the copies in datasets; before anything goes: none is overlooked."""
         clip = Clip(source=SOURCE, speaker=speaker, utterance=utterance)
         spec = ForgetSpec(clips=[clip], for_ever=False)
-        job = f"{utterance}-{self._now().strftime('%Y%m%dT%H%M%S%f')}"
+        job = f"{digest_of(utterance)[:12]}-{self._now().strftime('%Y%m%dT%H%M%S%f')}"
         Jobs(self._store).submit(JOB_KIND, job, spec.model_dump())
 
     def _lock(self, key: str) -> threading.Lock:

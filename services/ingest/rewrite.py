@@ -1,0 +1,67 @@
+"""Objects of the store rewritten in part: lines of JSONL, items of JSON documents. All else stays as it is."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from voxloom.errors import BadInput, NotFound
+from voxloom.storage import ObjectStore
+
+Line = dict[str, Any]
+
+
+def read_document(store: ObjectStore, key: str) -> dict[str, Any]:
+    """A JSON object of whatever schema."""
+    document = json.loads(store.get(key))
+    if not isinstance(document, dict):
+        raise BadInput(f"{key} is no JSON object; restore it from a backup, or delete it")
+    return document
+
+
+def rewrite_document(store: ObjectStore, key: str, drops: Callable[[Any], bool]) -> None:
+    """Takes items out of its lists, wherever these are; NotFound is no fault."""
+    try:
+        document = read_document(store, key)
+    except NotFound:
+        return
+    scrubbed = without(document, drops)
+    if scrubbed != document:
+        store.put(key, json.dumps(scrubbed, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def without(value: Any, drops: Callable[[Any], bool]) -> Any:
+    if isinstance(value, dict):
+        return {name: without(each, drops) for name, each in value.items()}
+    if isinstance(value, list):
+        return [without(each, drops) for each in value if not drops(each)]
+    return value
+
+
+def rewrite_lines(store: ObjectStore, key: str, change: Callable[[Line], Line | None]) -> None:
+    """None leaves a line out; one that is not changed stays byte for byte. NotFound is no fault."""
+    try:
+        if any(_changed(line, change) != line for line in _lines(store, key)):
+            store.put_stream(key, (_changed(line, change) for line in _lines(store, key)))
+    except NotFound:
+        return
+
+
+def drop_lines(store: ObjectStore, key: str, drops: Callable[[Line], bool]) -> None:
+    rewrite_lines(store, key, lambda line: None if drops(line) else line)
+
+
+def _changed(line: bytes, change: Callable[[Line], Line | None]) -> bytes:
+    old = json.loads(line)
+    new = change(old)
+    if new is None:
+        return b""
+    return line if new == old else json.dumps(new, ensure_ascii=False).encode() + b"\n"
+
+
+def read_lines(store: ObjectStore, key: str) -> Iterator[Line]:
+    return map(json.loads, _lines(store, key))
+
+
+def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
+    with store.open(key) as file:
+        yield from file

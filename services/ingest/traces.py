@@ -1,0 +1,93 @@
+"""Where a withdrawn utterance is spoken of outside of datasets: what imports refused, what models heard."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from services.ingest import importer
+from services.ingest.clips import utterance_id
+from services.ingest.rewrite import Line, drop_lines, read_lines, rewrite_document, rewrite_lines
+from voxloom import keys
+from voxloom.errors import NotFound
+from voxloom.forgotten import Withdrawn, digest
+from voxloom.jobs import JobRecord
+from voxloom.storage import ObjectStore, list_all, read_model, write_model
+
+Check = Callable[[], None]
+
+
+def of_imports(store: ObjectStore, ids: set[str], check: Check) -> None:
+    """Lines of import reports, and the examples in the records of their jobs; these first, for the lines say
+    where to look."""
+    for info in list(list_all(store, keys.IMPORT_REPORTS)):
+        check()
+        if info.key.count("/") > 1:
+            continue
+        paths = {line["path"] for line in read_lines(store, info.key) if line.get("utterance") in ids}
+        if paths:
+            _scrub_job(store, info.key.removeprefix(keys.IMPORT_REPORTS).removesuffix(".jsonl"), paths)
+            drop_lines(store, info.key, lambda line: line.get("utterance") in ids)
+
+
+def of_run(store: ObjectStore, run: str) -> None:
+    """The examples in its curve: texts of the validation set, which do not say of which utterance."""
+    rewrite_lines(store, keys.run_metrics(run), _without_example)
+
+
+def of_model(store: ObjectStore, model: str, mark: Withdrawn) -> None:
+    """What a model heard of withdrawn test utterances, and what was said. By the mark: an earlier run, killed
+    since, may have taken the ids out of the manifests."""
+    hashes = {each for split in mark.by_split.values() for each in split}
+    heard = keys.model_file(model, "test_hypotheses.jsonl")
+    drop_lines(store, heard, lambda line: digest(str(line.get("key"))) in hashes)
+    worst = keys.model_file(model, "decision.json")
+    rewrite_document(store, worst, lambda item: digest(_utterance(item)) in hashes)
+
+
+def speaks_of(item: Any, ids: set[str]) -> bool:
+    """An item of a dataset's report: an object with an id, an id with or without words around it, or
+    `corpus: path` of a clip."""
+    text = _utterance(item) if isinstance(item, dict) else item
+    if not isinstance(text, str):
+        return False
+    return any(word.strip(":,") in ids for word in text.split()) or not ids.isdisjoint(_ids_of_clip(text))
+
+
+def _utterance(item: Any) -> str:
+    return str(item.get("utterance", "")) if isinstance(item, dict) else ""
+
+
+def _ids_of_clip(text: str) -> Iterable[str]:
+    """Names of corpora and paths may have colons themselves."""
+    parts = text.split(": ")
+    for number in range(1, len(parts)):
+        corpus, path = ": ".join(parts[:number]), ": ".join(parts[number:])
+        yield utterance_id(corpus, path)
+        yield utterance_id("commonvoice", path)  # whatever the corpus is called
+
+
+def _without_example(line: Line) -> Line:
+    return {name: "" if name.startswith("example_") else value for name, value in line.items()}
+
+
+def _scrub_job(store: ObjectStore, job_id: str, paths: set[str]) -> None:
+    """An example is a path with what was found wrong, which quotes the text."""
+    key = keys.job(importer.KIND, job_id)
+    try:
+        job = read_model(store, key, JobRecord)
+    except NotFound:
+        return
+    examples = {
+        reason: [each for each in told if not _tells_of(each, paths)]
+        for reason, told in job.result.get("refused_examples", {}).items()
+    }
+    result = {**job.result, "refused_examples": examples} if job.result else {}
+    error = job.error
+    if any(path in error for path in paths):
+        error = error.partition("): ")[0] + "); the examples were withdrawn since"
+    scrubbed = job.model_copy(update={"result": result, "error": error})
+    if scrubbed != job:
+        write_model(store, key, scrubbed)
+
+
+def _tells_of(example: str, paths: set[str]) -> bool:
+    return any(example == path or example.startswith(f"{path}: ") for path in paths)

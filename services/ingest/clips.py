@@ -58,7 +58,7 @@ def store_clip(
 
 
 def remove_if_forgotten(store: ObjectStore, spec: ImportSpec, entry: Entry, gone: Forgotten) -> bool:
-    """Whether a clip or its speaker was withdrawn; then it is deleted, should a backup have brought it back."""
+    """Whether a clip or its speaker was withdrawn; if a backup has brought it back it is deleted."""
     name = utterance_id(spec.namespace, entry.path)
     speaker = speaker_key(spec.namespace, entry.speaker)
     if not gone.covers(spec.source, speaker, name):

@@ -54,9 +54,9 @@ class Forgetter:
     def _scrub_reports(self, gone: Gone, lease: Lease) -> None:
         """Before the recordings: whoever takes this job over finds the ids by them."""
         traces.of_imports(self._store, gone.utterances, lease.check)
-        for dataset in _folders(self._store, "manifests/"):
+        for name in _folders(self._store, "manifests/"):
             lease.check()
-            scrub.documents(self._store, dataset, gone.utterances)
+            scrub.documents(self._store, name, gone.utterances)
 
     def _await_builds(self, lease: Lease) -> None:
         """A build that began before may hold a copy that is not in its manifests yet; one that begins now

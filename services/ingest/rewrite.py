@@ -1,4 +1,4 @@
-"""Objects of the store rewritten in part: lines of JSONL, items of JSON documents. All else stays as it is."""
+"""Objects of the store rewritten in part: lines of JSONL, items of JSON documents; all else stays."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -58,8 +58,8 @@ def documents(store: ObjectStore, name: str, ids: set[str]) -> None:
 
 
 def unfinished(store: ObjectStore, name: str, gone: Gone, check: Check) -> None:
-    """Removes what a killed build has left, if a withdrawn utterance is in it. Nobody goes on with it: a build
-    that starts now does not see that utterance, and makes another dataset."""
+    """Removes what a killed build has left, if a withdrawn utterance is in it. Nobody goes on with that: a
+    build that starts now does not see the utterance, and makes another dataset."""
     if exists(store, keys.dataset_record(name)):
         return
     left = [info.key for info in list_all(store, f"manifests/{name}/")]

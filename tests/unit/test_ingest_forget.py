@@ -3,29 +3,35 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ingest_corpora import HeardBus, Taker, accept_import, csv_corpus, objects, run_next, tar
 
-from services.ingest import dataset
+from services.ingest import dataset, importer
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import DatasetBuilder
 from services.ingest.forget import KIND, Forgetter, find
 from services.ingest.forgetting import Forgetting
+from services.ingest.uploads import sweep, sweep_chunks
 from voxloom import keys
 from voxloom.bundle import Bundle, hash_bytes
 from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.forgotten import num_withdrawn, read_forgotten
 from voxloom.jobs import Jobs
-from voxloom.manifest import DatasetRecord
+from voxloom.manifest import DatasetRecord, RawUtterance
 from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 from voxloom.v1 import ingest_pb2
 
+CURVE = (
+    b'{"step":1,"loss":2.5}\n{"step":2,"example_reference":"sentence number b","example_hypothesis":"b"}\n'
+)
 CHANGES = {"put", "put_stream", "delete"}
 
 
@@ -55,10 +61,26 @@ class World:
         self.jobs = Jobs(self.store)
 
     def fill(self) -> None:
-        accept_import(self.store, self.jobs, tar(csv_corpus(12, speakers=4)))
-        Taker(self.store, HeardBus(), self.jobs).run()
+        self.imports()
         self.build()
         self.model()
+
+    def imports(self) -> None:
+        """A good one, and two that quote what is stored: one as an example, one as what it failed of."""
+        taker, files = Taker(self.store, HeardBus(), self.jobs), csv_corpus(12, speakers=4)
+        accept_import(self.store, self.jobs, tar(files))
+        taker.run()
+        files["manifest.csv"] = files["manifest.csv"].replace(b"number b", b"number one")
+        accept_import(self.store, self.jobs, tar(files), "other-text")
+        assert taker.run()["refused_by_reason"] == {"differs_from_stored": 1}
+        accept_import(self.store, self.jobs, tar(files), "strict", max_refused_fraction=0.01)
+        lease = self.jobs.claim(importer.KIND)
+        assert lease is not None
+        with pytest.raises(BadInput, match="sentence number b") as failed, lease:
+            taker._run(lease.record, lease)
+        lease.fail(str(failed.value), retry=False)
+        sweep(self.store, self.jobs, time.time())
+        sweep_chunks(self.store, self.jobs)
 
     @property
     def dataset(self) -> DatasetRecord:
@@ -72,6 +94,7 @@ class World:
 
     def model(self) -> None:
         self.store.put("runs/r-1/run.json", json.dumps({"dataset": self.dataset.dataset}).encode())
+        self.store.put("runs/r-1/metrics.jsonl", CURVE)
         bundle = Bundle(
             model="m-1",
             run="r-1",
@@ -87,10 +110,21 @@ class World:
             recipe="tiny",
         )
         write_model(self.store, keys.model_file("m-1", "bundle.json"), bundle)
-        lines = [{"key": name, "text": f"heard {name}", "reference": name} for name in self.utterances()]
+        heard = [{"utterance": raw.utterance, "reference": raw.text} for raw in self.records("village-s1")]
+        self.store.put("models/m-1/decision.json", json.dumps({"worst": heard}).encode())
+        lines = [{"key": each["utterance"], **each} for each in heard]
         self.store.put(
             "models/m-1/test_hypotheses.jsonl", b"".join(json.dumps(x).encode() + b"\n" for x in lines)
         )
+
+    def records(self, *speakers: str, utterances: Sequence[str] = ()) -> list[RawUtterance]:
+        found = find(self.store, list(utterances), list(speakers))
+        return [read_model(self.store, keys.raw_record(*vars(clip).values()), RawUtterance) for clip in found]
+
+    def words(self, *utterances: str) -> list[str]:
+        """All by which they can be known: ids, texts, hashes of the audio."""
+        raws = self.records(utterances=utterances)
+        return [word for raw in raws for word in (raw.utterance, raw.text, raw.audio_sha256)]
 
     def utterances(self, speaker: str = "village-s1") -> list[str]:
         return [clip.utterance for clip in find(self.store, [], [speaker])]
@@ -103,6 +137,13 @@ class World:
         return run_next(self.jobs, KIND, Forgetter(self.store).run)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("filled") / "store"
@@ -111,7 +152,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copied(filled: Path, root: Path) -> World:
-    shutil.copytree(filled, root)
+    shutil.copytree(filled, root, copy_function=os.link)  # objects are replaced, never changed in place
     return World(root)
 
 
@@ -121,10 +162,8 @@ def world(filled: Path, tmp_path: Path) -> World:
 
 
 def everything(store: ObjectStore) -> Iterator[tuple[str, bytes]]:
-    """Every object but the jobs, which name what is to go; members of shards apart."""
+    """Every object; members of shards apart."""
     for key, content in objects(store, "").items():
-        if key.startswith("jobs/"):
-            continue
         if key.endswith(".tar"):
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 for member in archive:
@@ -133,12 +172,12 @@ def everything(store: ObjectStore) -> Iterator[tuple[str, bytes]]:
         yield key, content
 
 
-def places(store: ObjectStore, utterances: list[str]) -> list[str]:
-    """Where an id of them still stands."""
+def places(store: ObjectStore, words: list[str]) -> list[str]:
+    """Where one of them still stands."""
     return [
         key
         for key, content in everything(store)
-        if any(name in key or name.encode() in content for name in utterances)
+        if any(word in key or word.encode() in content for word in words)
     ]
 
 
@@ -150,13 +189,20 @@ def of_them(store: ObjectStore, utterances: list[str]) -> dict[str, bytes]:
 def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> None:
     gone, kept = world.utterances("village-s1"), world.utterances("village-s2")
     assert len(gone) == 3
-    assert places(world.store, gone)
+    words = world.words(*gone)
+    assert {each.partition("/")[0] for each in places(world.store, words)} == {
+        "raw",
+        "manifests",
+        "imports",
+        "jobs",
+        "runs",
+        "models",
+    }
     kept_before = of_them(world.store, kept)
     result = world.forget(speakers=["village-s1"])
-    assert places(world.store, gone) == []
-    assert {
-        key: content for key, content in everything(world.store) if any(k in key for k in kept)
-    } == kept_before
+    assert places(world.store, [*words, "village-s1"]) == []
+    assert of_them(world.store, kept) == kept_before
+    assert world.store.get("runs/r-1/metrics.jsonl").startswith(CURVE.splitlines(keepends=True)[0])
     assert (result["deleted"], result["datasets"]) == (3, {world.dataset.dataset: 3})
     assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
     for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):
@@ -178,7 +224,7 @@ def test_it_does_not_come_back_until_that_is_wanted(world: World) -> None:
 
 def test_wherever_it_is_cut_off_the_next_run_ends_the_same(filled: Path, tmp_path: Path) -> None:
     quiet = copied(filled, tmp_path / "quiet")
-    gone = quiet.utterances()
+    words = quiet.words(*quiet.utterances())
     quiet.forget(speakers=["village-s1"])
     wanted = digests(quiet.store)
     for changes in range(100):
@@ -196,14 +242,14 @@ def test_wherever_it_is_cut_off_the_next_run_ends_the_same(filled: Path, tmp_pat
             else:
                 assert changes > 8
                 return
-        assert places(world.store, gone) == []
+        assert places(world.store, words) == []
         assert digests(world.store) == wanted, changes
     raise AssertionError("it never ends")
 
 
 def digests(store: ObjectStore) -> dict[str, str]:
     """Of all but the jobs and what says when."""
-    timed = ("forgotten/", "jobs/", "raw/")
+    timed = ("forgotten/", "jobs/forget/", "raw/")
     return {
         key: hashlib.sha256(content).hexdigest()
         for key, content in objects(store, "").items()
@@ -213,9 +259,9 @@ def digests(store: ObjectStore) -> dict[str, str]:
 
 def test_one_utterance(world: World) -> None:
     gone, *others = world.utterances()
-    result = world.forget(utterances=[gone])
-    assert result["deleted"] == 1
-    assert places(world.store, [gone]) == []
+    words = world.words(gone)
+    assert world.forget(utterances=[gone])["deleted"] == 1
+    assert places(world.store, words) == []
     assert set(world.utterances()) == set(others)
     assert read_forgotten(world.store).covers("imported", "anyone", gone)
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -55,6 +56,12 @@ class Tombstone(Record):
     at: str  # ISO 8601, UTC
 
 
+class Changed(Record):
+    """forgotten/changed.json: an import that ended before may refuse, or take in, other clips if repeated."""
+
+    at: str  # ISO 8601, UTC
+
+
 class Withdrawn(Record):
     """withdrawn.json beside dataset.json, run.json or bundle.json: what of its data is gone."""
 
@@ -101,12 +108,27 @@ def bury(store: ObjectStore, spec: ForgetSpec, at: str) -> None:
     """Writes the tombstones."""
     for kind, name in _names(spec):
         write_model(store, keys.tombstone(kind, digest(name)), Tombstone(kind=kind, at=at))
+    _note_change(store)
 
 
 def lift(store: ObjectStore, spec: ForgetSpec) -> None:
     """Takes the tombstones away; what was deleted stays deleted."""
     for kind, name in _names(spec):
         store.delete(keys.tombstone(kind, digest(name)))
+    _note_change(store)
+
+
+def changed_at(store: ObjectStore) -> str:
+    """When something was last forgotten or let come back; "" if never."""
+    try:
+        return read_model(store, keys.FORGOTTEN_CHANGED, Changed).at
+    except NotFound:
+        return ""
+
+
+def _note_change(store: ObjectStore) -> None:
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    write_model(store, keys.FORGOTTEN_CHANGED, Changed(at=now))
 
 
 def _names(spec: ForgetSpec) -> Iterable[tuple[Kind, str]]:

@@ -10,6 +10,7 @@ PRODUCTION = "models/production.json"
 RAW = "raw/"
 IMPORT_REPORTS = "imports/"
 FORGOTTEN = "forgotten/"
+FORGOTTEN_CHANGED = f"{FORGOTTEN}changed.json"  # when tombstones were last written or lifted
 # Of every object.
 FOLDERS = (FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, "manifests/", "runs/", "models/", "jobs/")
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")

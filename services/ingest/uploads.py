@@ -11,6 +11,7 @@ from services.ingest.chunk import KIND as CHUNK
 from services.ingest.corpus import ImportSpec
 from voxloom import keys
 from voxloom.errors import BadInput, Exhausted
+from voxloom.forgotten import changed_at
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.storage import ObjectStore, list_all
 
@@ -48,7 +49,8 @@ def new_key() -> str:
 
 
 def accept(store: ObjectStore, jobs: Jobs, spec: ImportSpec, key: str, digest: str) -> JobRecord:
-    """The import job of this content. The same upload again is the same job, unless that one has failed."""
+    """The import job of this content. The same upload again is the same job, unless that one has failed, or
+    something was forgotten or let come back since it ended."""
     asked = hashlib.sha256(f"{spec.model_dump_json()}\n{digest}".encode()).hexdigest()[:12]
     base = f"{keys.slug(spec.corpus)}-{asked}"
     trace = uuid.uuid4().hex
@@ -58,7 +60,8 @@ def accept(store: ObjectStore, jobs: Jobs, spec: ImportSpec, key: str, digest: s
         job = jobs.submit(importer.KIND, job_id, fields, trace)
         if job.spec.get("upload") == key:
             return job
-        if job.state is not JobState.FAILED:
+        overtaken = job.state is JobState.DONE and job.updated_at < changed_at(store)
+        if job.state is not JobState.FAILED and not overtaken:
             break
     store.delete(key)
     return job

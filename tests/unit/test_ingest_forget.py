@@ -25,7 +25,7 @@ from voxloom.bundle import Bundle, hash_bytes
 from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.forgotten import num_withdrawn, read_forgotten
 from voxloom.jobs import Jobs
-from voxloom.manifest import DatasetRecord, RawUtterance
+from voxloom.manifest import DatasetRecord, RawUtterance, ShardRow
 from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 from voxloom.v1 import ingest_pb2
 
@@ -214,7 +214,7 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
 
 def test_it_does_not_come_back_until_that_is_wanted(world: World) -> None:
     world.forget(speakers=["s1"])
-    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again", max_refused_fraction=0.5)
+    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again")
     result = Taker(world.store, HeardBus(), world.jobs).run()
     assert (result["accepted"], result["refused_by_reason"]) == (9, {"forgotten": 3})
     world.ask(speakers=["imported/village-s1"], undo=True)
@@ -282,3 +282,91 @@ def test_the_same_wish_twice_is_one_job(world: World) -> None:
     world.ask(speakers=["s1"])
     world.ask(speakers=["s1"])
     assert len(world.jobs.list(KIND)) == 1
+
+
+def test_what_a_killed_build_has_left_goes(world: World) -> None:
+    words = world.words(*world.utterances())
+    whole = objects(world.store, f"manifests/{world.dataset.dataset}/shards/")
+    for key, content in whole.items():
+        world.store.put(key.replace(world.dataset.dataset, "d-killed"), content)
+    world.store.put(keys.shard("d-other", "train", 0), tar({"u-9.json": whole_row("u-9")}))
+    world.forget(speakers=["village-s1"])
+    assert places(world.store, words) == []
+    assert objects(world.store, "manifests/d-killed/") == {}
+    assert len(objects(world.store, "manifests/d-other/")) == 1
+
+
+def whole_row(utterance: str) -> bytes:
+    row = ShardRow(
+        utterance=utterance,
+        audio_key="",
+        text="a",
+        speaker="s",
+        language="en",
+        source="imported",
+        corpus="c",
+        duration_s=1,
+        audio_sha256="",
+        split="train",
+    )
+    return row.model_dump_json().encode()
+
+
+def test_a_build_that_is_under_way_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = world.words(*world.utterances())
+    late = objects(world.store, f"manifests/{world.dataset.dataset}/")
+    world.jobs.submit(dataset.KIND, "late", {})
+    build = world.jobs.claim(dataset.KIND)
+    assert build is not None
+
+    def end(seconds: float) -> None:
+        """The build began before: what it writes now still holds what is withdrawn."""
+        assert seconds > 0
+        assert world.utterances() == []
+        for key, content in late.items():
+            world.store.put(key.replace(world.dataset.dataset, "d-late"), content)
+        build.complete({})
+
+    monkeypatch.setattr("services.ingest.forget.time.sleep", end)
+    assert world.forget(speakers=["village-s1"])["datasets"]["d-late"] == 3
+    assert places(world.store, words) == []
+
+
+def test_damage_in_one_dataset_holds_up_no_other_and_it_can_be_asked_again(world: World) -> None:
+    words, name = world.words(*world.utterances()), world.dataset.dataset
+    for key, content in objects(world.store, f"manifests/{name}/").items():
+        world.store.put(key.replace(name, "d-0"), content)
+    damaged = [key for key in objects(world.store, "manifests/d-0/") if key.endswith(".tar")]
+    for key in damaged:
+        world.store.put(key, b"no tar" * 500)
+    with pytest.raises(BadInput, match=r"manifests/d-0/shards/.* is damaged.*forget it again"):
+        world.forget(speakers=["village-s1"])
+    assert num_withdrawn(world.store, keys.withdrawn(f"manifests/{name}")) == 3
+    world.jobs.remove(KIND, world.jobs.list(KIND)[0].id)
+    for key in damaged:
+        world.store.delete(key)
+    world.forget(speakers=["village-s1"])
+    assert places(world.store, words) == []
+
+
+def test_what_was_deleted_without_being_forgotten_still_has_copies(world: World) -> None:
+    gone, *_ = world.utterances()
+    words = world.words(gone)
+    for clip in find(world.store, [gone], []):
+        world.store.delete(keys.raw_record(*vars(clip).values()))
+        world.store.delete(keys.raw_audio(*vars(clip).values()))
+    result = world.forget(utterances=[gone])
+    assert (result["deleted"], result["datasets"]) == (0, {world.dataset.dataset: 1})
+    assert [
+        place for place in places(world.store, words) if not place.startswith(("imports/", "jobs/"))
+    ] == []
+
+
+def test_an_import_deletes_what_a_backup_brought_back(world: World) -> None:
+    back = objects(world.store, "raw/imported/village-s1/")
+    world.forget(speakers=["village-s1"])
+    for key, content in back.items():
+        world.store.put(key, content)
+    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again")
+    assert Taker(world.store, HeardBus(), world.jobs).run()["refused_by_reason"] == {"forgotten": 3}
+    assert objects(world.store, "raw/imported/village-s1/") == {}

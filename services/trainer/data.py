@@ -103,7 +103,7 @@ def load_split(
     if not summary.utterances - withdrawn <= len(clips) <= summary.utterances:
         raise BadInput(
             f"dataset {dataset.dataset}: the shards of {split} hold {len(clips)} utterances, dataset.json "
-            f"says {summary.utterances}; build the dataset again"
+            f"says {summary.utterances}, {withdrawn} of them withdrawn; build the dataset again"
         )
     empty = not path.stat().st_size
     return Clips(clips, np.zeros(0, np.int16) if empty else np.memmap(path, np.int16, "r"))

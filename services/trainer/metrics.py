@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 
 from voxloom import keys
 from voxloom.errors import NotFound
+from voxloom.forgotten import num_withdrawn
 from voxloom.record import Record, parse_lines, parse_model, to_line
 from voxloom.storage import ObjectStore
 
@@ -50,7 +51,8 @@ class MetricsLog:
         tell: Callable[[Metrics], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._key, self._tell, self._clock = store, keys.run_metrics(run), tell, clock
+        self._store, self._run, self._tell, self._clock = store, run, tell, clock
+        self._key = keys.run_metrics(run)
         self._lines = [line for line in read_metrics(store, run) if line.step <= resumed_at_step]
         self._begun_s = self._written_s = self._stepped_s = clock()
 
@@ -61,6 +63,10 @@ class MetricsLog:
             self._append(line)
 
     def epoch(self, line: Metrics) -> None:
+        """Once some of the run's data is withdrawn its curve shows no texts: they may be of that."""
+        if num_withdrawn(self._store, keys.withdrawn(f"runs/{self._run}")):
+            self._lines = [_without_example(each) for each in self._lines]
+            line = _without_example(line)
         self._append(line)
 
     def flush(self) -> None:
@@ -73,6 +79,10 @@ class MetricsLog:
         pause_s = max(_WRITE_EVERY_S, (self._clock() - self._begun_s) / 200)
         if self._clock() - self._written_s >= pause_s:
             self.flush()
+
+
+def _without_example(line: Metrics) -> Metrics:
+    return line.model_copy(update={"example_reference": "", "example_hypothesis": ""})
 
 
 def read_metrics(store: ObjectStore, run: str) -> list[Metrics]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from voxloom import keys
 from voxloom.audio import encode_flac
+from voxloom.forgotten import add_mark, digest
 from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance
 from voxloom.storage import FolderStore, write_model
 
@@ -75,6 +76,17 @@ def make_dataset(
     )
     write_model(store, keys.dataset_record("d-tones"), record)
     return store, record, audio
+
+
+def withdraw(store: FolderStore, dataset: DatasetRecord, *names: str) -> None:
+    """As `voxloom forget` does: the mark, then the shards without them; dataset.json stays."""
+    by_split = {split: [digest(name) for name in names if name.startswith(split)] for split in SPLITS}
+    add_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"), by_split, "2026-01-02T00:00:00+00:00")
+    for key in (key for split in dataset.splits.values() for key in split.shards):
+        with store.open(key) as file, tarfile.open(fileobj=file) as tar:
+            found = {each.name: (tar.extractfile(each) or io.BytesIO()).read() for each in tar}
+        kept = {name: data for name, data in found.items() if name.partition(".")[0] not in names}
+        store.put(key, _tar(kept))
 
 
 def _tar(members: dict[str, bytes]) -> bytes:

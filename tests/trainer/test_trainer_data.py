@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from trainer_maker import make_dataset, utterance
+from trainer_maker import make_dataset, utterance, withdraw
 
 from services.trainer.data import (
     Clip,
@@ -56,7 +56,19 @@ def test_load_split_misses_no_clip_silently(tmp_path):
     store, dataset, _ = make_dataset(tmp_path / "store", clips=3)
     more = dataset.splits["train"].model_copy(update={"utterances": 4})
     lying = dataset.model_copy(update={"splits": {**dataset.splits, "train": more}})
-    with pytest.raises(BadInput, match=r"hold 3 utterances, dataset\.json says 4"):
+    with pytest.raises(BadInput, match=r"hold 3 utterances, dataset\.json says 4, 0 of them withdrawn"):
+        load_split(store, lying, "train", tmp_path, no_progress)
+
+
+def test_load_split_lacks_what_was_withdrawn_and_no_more(tmp_path):
+    store, dataset, _ = make_dataset(tmp_path / "store", clips=5)
+    withdraw(store, dataset, "train-001", "val-000")
+    split = load_split(store, dataset, "train", tmp_path, no_progress)
+    assert [clip.row.utterance[-3:] for clip in split.clips] == ["000", "002", "003", "004"]
+    assert load_split(store, dataset, "val", tmp_path, no_progress).clips == []
+    more = dataset.splits["train"].model_copy(update={"utterances": 6})
+    lying = dataset.model_copy(update={"splits": {**dataset.splits, "train": more}})
+    with pytest.raises(BadInput, match=r"hold 4 utterances, dataset\.json says 6, 1 of them withdrawn"):
         load_split(store, lying, "train", tmp_path, no_progress)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainer_maker import make_dataset
+from trainer_maker import make_dataset, withdraw
 
 from services.trainer.checkpoint import Checkpoints
 from services.trainer.data import Features, load_split, training_data
-from services.trainer.metrics import MetricsLog
+from services.trainer.metrics import MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES
 from services.trainer.train import (
     Hooks,
@@ -21,6 +21,7 @@ from services.trainer.train import (
 )
 from voxloom import keys
 from voxloom.errors import BadInput
+from voxloom.forgotten import add_mark
 from voxloom.tokenizer import CharTokenizer
 
 RECIPE = replace(RECIPES["smoke"], epochs=3, batch_s=3.0, noise_probability=0.5, mask_below_cer=2.0)
@@ -30,17 +31,21 @@ class Bench:
     """A run in a folder, with hooks that note what they are given."""
 
     def __init__(self, folder: Path, recipe=RECIPE, budget_s: float = 0.0) -> None:
-        self.store, dataset, _ = make_dataset(folder / "store")
+        self.store, self.dataset, _ = make_dataset(folder / "store")
+        self.load(folder, recipe, budget_s)
+        self.checkpoints = Checkpoints(self.store, "r-test")
+        self.losses: list[float] = []
+
+    def load(self, folder: Path, recipe=RECIPE, budget_s: float = 0.0) -> None:
+        """What the shards hold now."""
         train_clips, val_clips = (
-            load_split(self.store, dataset, split, folder, lambda done, total: None)
+            load_split(self.store, self.dataset, split, folder, lambda done, total: None)
             for split in ("train", "val")
         )
-        tokenizer = CharTokenizer.from_alphabet(dataset.alphabet)
+        tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
         data, _ = training_data(train_clips, tokenizer, recipe, seed=5)
         val = Features(val_clips, recipe)
         self.task = Task(recipe, 5, budget_s, data, val, tokenizer, threads=2)
-        self.checkpoints = Checkpoints(self.store, "r-test")
-        self.losses: list[float] = []
 
     def run(self, stop_after: int = 10**9) -> State:
         """Trains from the latest checkpoint, or from the start, for at most so many steps."""
@@ -57,7 +62,10 @@ class Bench:
             lap=lambda: 0.1,
             checkpoint_every_s=1e9,
         )
-        return train(self.task, state, hooks)
+        try:
+            return train(self.task, state, hooks)
+        finally:
+            log.flush()
 
     def _tick(self) -> float:
         return len(self.losses) * 1.0
@@ -83,6 +91,23 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path):
     assert resumed.at == expected.at
     for name, tensor in expected.average.state_dict().items():
         assert torch.equal(tensor, resumed.average.state_dict()[name]), name
+
+
+def test_a_run_goes_on_when_some_of_its_data_was_withdrawn(tmp_path):
+    bench = Bench(tmp_path)
+    with pytest.raises(Interrupted):
+        bench.run(stop_after=len(bench.task.train.batches(0)) + 1)  # in the second epoch
+    assert any(line.example_reference for line in read_metrics(bench.store, "r-test"))
+    withdraw(bench.store, bench.dataset, *(f"train-{number:03d}" for number in range(3, 12)), "val-000")
+    add_mark(bench.store, keys.withdrawn("runs/r-test"), {"train": ["0" * 32]}, "")
+    (tmp_path / "again").mkdir()
+    steps = len(bench.task.train.batches(1))
+    bench.load(tmp_path / "again")
+    assert len(bench.task.train.batches(1)) < steps
+    assert bench.run().at.epoch == RECIPE.epochs
+    after = read_metrics(bench.store, "r-test")
+    assert len(after) == RECIPE.epochs
+    assert not any(line.example_reference or line.example_hypothesis for line in after)
 
 
 def test_loss_falls(tmp_path):

@@ -54,8 +54,10 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         return self._message(catalogue.get_model(self._store, model or production), production)
 
     def _message(self, entry: Entry, production: str) -> pb.Model:
-        mark = keys.withdrawn(f"models/{entry.bundle.model}")
-        return to_message(entry, production, num_withdrawn(self._store, mark))
+        """A model that was made while its run was being marked has only the mark of the run."""
+        folders = (f"models/{entry.bundle.model}", f"runs/{entry.bundle.run}")
+        withdrawn = max(num_withdrawn(self._store, keys.withdrawn(folder)) for folder in folders)
+        return to_message(entry, production, withdrawn)
 
     def _production(self) -> str:
         pointer, _ = read_pointer(self._store)

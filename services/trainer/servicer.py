@@ -13,6 +13,7 @@ from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refus
 from voxloom import keys
 from voxloom.bundle import Export
 from voxloom.errors import BadInput, NotFound
+from voxloom.forgotten import num_withdrawn
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.rpc import blocking
 from voxloom.storage import ObjectStore, read_model, usable
@@ -85,11 +86,14 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         record = read_run(self._store, run)
         job = self._jobs.get(KIND, record.run)
         lines = read_metrics(self._store, run)
-        return to_message(record, job, lines, self._export(run)), lines
+        return self._message(record, job, lines), lines
 
     def _to_run(self, job: JobRecord) -> pb.Run:
-        lines = read_metrics(self._store, job.id)
-        return to_message(read_run(self._store, job.id), job, lines, self._export(job.id))
+        return self._message(read_run(self._store, job.id), job, read_metrics(self._store, job.id))
+
+    def _message(self, record: RunRecord, job: JobRecord, lines: list[Metrics]) -> pb.Run:
+        withdrawn = num_withdrawn(self._store, keys.withdrawn(f"runs/{record.run}"))
+        return to_message(record, job, lines, self._export(record.run), withdrawn)
 
     def _export(self, run: str) -> Export | None:
         try:
@@ -98,7 +102,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             return None
 
 
-def to_message(record: RunRecord, job: JobRecord, lines: list[Metrics], export: Export | None) -> pb.Run:
+def to_message(
+    record: RunRecord, job: JobRecord, lines: list[Metrics], export: Export | None, withdrawn: int = 0
+) -> pb.Run:
     rates = [line.val_wer for line in lines if line.val_wer is not None]
     return pb.Run(
         id=record.run,
@@ -111,6 +117,7 @@ def to_message(record: RunRecord, job: JobRecord, lines: list[Metrics], export: 
         latest=to_metrics(lines[-1]) if lines else None,
         best_val_wer=export.val_wer if export else min(rates, default=0.0),
         record_json=record.model_dump_json(),
+        withdrawn_utterances=withdrawn,
     )
 
 

@@ -48,6 +48,7 @@ def list_(json_: JsonOption = False, data: DataOption = None) -> None:
         say("no dataset yet; import a corpus or record, then: voxloom dataset build")
     else:
         table(("dataset", "created", "train", "val", "test", "to train on"), (_row(d) for d in datasets))
+        _tell_withdrawn(*datasets)
 
 
 @app.command()
@@ -88,6 +89,7 @@ def _show(dataset: ingest_pb2.Dataset, json_: bool) -> None:
         print_json(_record(dataset))
         return
     say(f"dataset {dataset.id}, created {when(dataset.created_at)}", "bold")
+    _tell_withdrawn(dataset)
     splits = ((name, dataset.splits[name]) for name in SPLITS)
     table(
         ("split", "utterances", "speakers", "audio"),
@@ -102,3 +104,11 @@ def _show(dataset: ingest_pb2.Dataset, json_: bool) -> None:
             f"{dataset.overlapping_test_sentences} test sentences also occur in train (published split)",
             "yellow",
         )
+
+
+def _tell_withdrawn(*datasets: ingest_pb2.Dataset) -> None:
+    """The counts are those that it was built with."""
+    for each in datasets:
+        if each.withdrawn_utterances:
+            lacks = f"{each.id} lacks {each.withdrawn_utterances} utterances that were withdrawn since"
+            say(f"{lacks}; build one without them: voxloom dataset build", "yellow")

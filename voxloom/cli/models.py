@@ -100,6 +100,7 @@ def as_dict(model: optimizer_pb2.Model) -> dict[str, Any]:
         "test_wer": model.test.wer,
         "test_wer_95": [model.test.wer_low, model.test.wer_high],
         "real_time_factor": model.real_time_factor,
+        "withdrawn_utterances": model.withdrawn_utterances,
         "bundle_record": json.loads(model.bundle_json or "{}"),
         "decision_record": json.loads(model.decision_json or "{}"),
     }

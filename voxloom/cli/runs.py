@@ -61,6 +61,8 @@ def list_(json_: JsonOption = False, data: DataOption = None) -> None:
         say("no run yet; one starts by itself when a dataset is ready, or with: voxloom train")
     else:
         table(("run", "state", "recipe", "dataset", "created", "best val WER"), (_row(run) for run in runs))
+        for run in runs:
+            _tell_withdrawn(run)
 
 
 @app.command()
@@ -114,6 +116,7 @@ def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
         "epoch": run.latest.epoch,
         "epochs": run.latest.epochs,
         "eta_s": run.latest.eta_s,
+        "withdrawn_utterances": run.withdrawn_utterances,
         "record": json.loads(run.record_json or "{}"),
     }
 
@@ -139,12 +142,18 @@ def _row(run: trainer_pb2.Run) -> tuple[object, ...]:
     return (run.id, state_name(run.state), run.recipe, run.dataset, when(run.created_at), wer)
 
 
+def _tell_withdrawn(run: trainer_pb2.Run) -> None:
+    if run.withdrawn_utterances:
+        say(f"{run.id}: {run.withdrawn_utterances} utterances of its data were withdrawn since", "yellow")
+
+
 def _show(run: trainer_pb2.Run) -> None:
     say(f"run {run.id}: {state_name(run.state)}", "bold")
     say(f"dataset {run.dataset}, created {when(run.created_at)}")
     say(f"recipe  {run.recipe}: {run.recipe_reason or 'as asked'}")
     if run.error:
         say(f"error   {run.error}", "red")
+    _tell_withdrawn(run)
     if run.best_val_wer:
         say(f"best val WER {percent(run.best_val_wer)}")
     if run.HasField("latest") and run.state not in ENDED:

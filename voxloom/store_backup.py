@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import voxloom
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound, NotReady
+from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Forgotten, changed_at, read_forgotten
+from voxloom.jobs import Jobs
 from voxloom.record import Record
 from voxloom.storage import ObjectStore, exists, list_all, read_model, write_model
 from voxloom.store_copy import Copier, Entry, Outcome, latest_checkpoint, merged, units
@@ -35,7 +37,8 @@ def back_up(
     verify: bool = False,
     yes: bool = False,
 ) -> Outcome:
-    """Copies what is new, then with `prune` deletes at the target what is gone from the source.
+    """Copies what is new, then with `prune` deletes at the target what is gone from the source. A tombstone
+    that was lifted goes in any case: a restore would refuse what has come back since.
 
     NotReady when the source is empty, when the target is no backup of it, and when more than half of the
     target would be deleted; `yes` overrules the last two.
@@ -48,6 +51,7 @@ def back_up(
     begun = _begin(target, source_name, mark)
     copier = Copier(source, target, verify=verify, progress=_metered(progress, source))
     outcome = copier.run()
+    _drop_lifted(source, target)
     if prune:
         _check_gone(source, target, copier.uploads, yes)
         outcome.deleted = _prune(source, target, copier.uploads)
@@ -57,12 +61,51 @@ def back_up(
 
 
 def restore(source: ObjectStore, target: ObjectStore, progress: Progress, *, yes: bool = False) -> Outcome:
-    """Copies a backup into a store. NotReady when that holds other things, unless `yes` gives them up."""
+    """Copies a backup into a store. NotReady when that holds other things, unless `yes` gives them up.
+
+    What was withdrawn is not brought back. Its copies in datasets are: a job that is left in the store has
+    ingest scrub them.
+    """
     if next(_objects(source), None) is None:
         raise BadInput("there is no backup: not one object of a store was found; check the path or the URL")
     if not yes:
         _check_empty_or_same(source, target)
-    return Copier(source, target, progress=_metered(progress, source)).run()
+    withdrawn = LeftOut(source, target)
+    outcome = Copier(source, target, progress=_metered(progress, source), leaves_out=withdrawn.holds).run()
+    withdrawn.leave_job()
+    outcome.withdrawn = len(withdrawn.clips)
+    return outcome
+
+
+class LeftOut:
+    """What a restore does not bring back: recordings under a tombstone, and tombstones that the store has
+    lifted since the backup."""
+
+    def __init__(self, source: ObjectStore, target: ObjectStore) -> None:
+        self.clips: list[Clip] = []
+        self._target = target
+        self._target_knows_better = changed_at(target) > changed_at(source)
+        here, there = read_forgotten(target), read_forgotten(source)
+        if not self._target_knows_better:
+            here = Forgotten(here.utterances | there.utterances, here.speakers | there.speakers)
+        self._gone = here
+
+    def holds(self, unit: str, entries: list[Entry]) -> bool:
+        if unit.startswith(keys.FORGOTTEN):
+            return self._target_knows_better
+        match unit.split("/"):
+            case ["raw", source, speaker, utterance] if self._gone.covers(source, speaker, utterance):
+                if any(entry.source for entry in entries) and not any(entry.target for entry in entries):
+                    self.clips.append(Clip(source=source, speaker=speaker, utterance=utterance))
+                return True
+        return False
+
+    def leave_job(self) -> None:
+        """Not for ever: that is what the tombstones are for."""
+        if self.clips:
+            name = f"restored-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%f')}"
+            spec = ForgetSpec(clips=self.clips, for_ever=False)
+            Jobs(self._target).submit(JOB_KIND, name, spec.model_dump())
 
 
 def read_mark(target: ObjectStore) -> BackupRecord | None:
@@ -119,7 +162,8 @@ def _check_empty_or_same(source: ObjectStore, target: ObjectStore) -> None:
     first = ""
     for prefix in keys.FOLDERS:
         for entry in merged(source, target, prefix):
-            if entry.target and not _is_equal(source, target, entry):
+            kept = entry.key.startswith(keys.FORGOTTEN)  # a restore takes none away
+            if entry.target and not kept and not _is_equal(source, target, entry):
                 others, first = others + 1, first or entry.key
     if others:
         raise NotReady(
@@ -157,6 +201,12 @@ def _check_gone(source: ObjectStore, target: ObjectStore, kept: set[str], yes: b
             f"{gone} of {there} objects in the backup are gone from the store; is it the right one? Nothing "
             "was deleted; to delete them, pass --prune --yes"
         )
+
+
+def _drop_lifted(source: ObjectStore, target: ObjectStore) -> None:
+    for info in list(list_all(target, keys.FORGOTTEN)):
+        if not exists(source, info.key):
+            target.delete(info.key)
 
 
 def _prune(source: ObjectStore, target: ObjectStore, kept: set[str]) -> int:

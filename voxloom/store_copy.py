@@ -57,6 +57,7 @@ class Outcome:
     kept: int = 0
     vanished: int = 0
     deleted: int = 0
+    withdrawn: int = 0  # recordings that are not copied, for they were withdrawn
     unsettled: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
@@ -97,7 +98,8 @@ def latest_checkpoint(unit: str, latest: bytes) -> str:
 
 
 class Copier:
-    """One copy from source to target. With `verify` no size is trusted: both ends are read and compared."""
+    """One copy from source to target. With `verify` no size is trusted: both ends are read and compared.
+    `leaves_out` is asked of each unit."""
 
     def __init__(
         self,
@@ -106,7 +108,9 @@ class Copier:
         *,
         verify: bool = False,
         progress: Callable[[int], None] = lambda num_bytes: None,
+        leaves_out: Callable[[str, list[Entry]], bool] = lambda unit, entries: False,
     ) -> None:
+        self._leaves_out = leaves_out
         self.outcome = Outcome()
         self.uploads: set[str] = set()  # those that were there when it began
         self._source, self._target, self._verify, self._progress = source, target, verify, progress
@@ -138,10 +142,16 @@ class Copier:
         return found
 
     def _copy_below(self, prefix: str) -> None:
-        found = units(self._source, self._target, prefix)
+        found = filter(self._is_wanted, units(self._source, self._target, prefix))
         with closing(ordered_map(self._copy_unit, found, THREADS)) as done:
             for _ in done:
                 pass
+
+    def _is_wanted(self, unit_entries: tuple[str, list[Entry]]) -> bool:
+        if self._leaves_out(*unit_entries):
+            self._count(seen=sum(entry.source.size for entry in unit_entries[1] if entry.source))
+            return False
+        return True
 
     def _copy_unit(self, unit_entries: tuple[str, list[Entry]]) -> None:
         unit, entries = unit_entries

@@ -10,8 +10,9 @@ from store_maker import content, faults, fill
 
 from voxloom import keys
 from voxloom.errors import BadInput, NewerSchema, NotReady
-from voxloom.jobs import JobState
-from voxloom.storage import FolderStore
+from voxloom.forgotten import Clip, ForgetSpec, Voice, bury, lift, read_forgotten
+from voxloom.jobs import Jobs, JobState
+from voxloom.storage import FolderStore, ObjectStore
 from voxloom.store_backup import MARK, back_up, check_apart, read_mark, restore
 from voxloom.store_copy import Outcome
 
@@ -106,6 +107,78 @@ def test_what_was_withdrawn_leaves_the_backup_only_when_asked(world: World) -> N
     assert gone <= content(world.backup).keys()
     assert world.back_up(prune=True).deleted == 2
     assert content(world.backup) == content(world.store)
+
+
+def forget(store: ObjectStore, *, speaker: str = "", utterance: str = "") -> ForgetSpec:
+    """The tombstone, and the recordings; the job would scrub the rest."""
+    spec = ForgetSpec(
+        clips=[Clip(source="user_recorded", speaker="ada", utterance=utterance)] if utterance else [],
+        voices=[Voice(source="user_recorded", speaker=speaker)] if speaker else [],
+    )
+    bury(store, spec, made.LONG_AGO)
+    for key in list(content(store)):
+        if (
+            key.startswith(f"raw/user_recorded/{speaker}/")
+            or (utterance
+            and key.startswith("raw/")
+            and utterance in key)
+        ):
+            store.delete(key)
+    return spec
+
+
+def takes(store: ObjectStore) -> set[str]:
+    return {key.rpartition("/")[2] for key in content(store) if key.startswith("raw/")}
+
+
+def forget_jobs(store: ObjectStore) -> list[set[str]]:
+    """Whom each job is to scrub."""
+    specs = [ForgetSpec.model_validate(job.spec) for job in Jobs(store).list("forget")]
+    assert not any(spec.for_ever for spec in specs)
+    return [{clip.utterance for clip in spec.clips} for spec in specs]
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_what_was_forgotten_since_the_backup_is_not_brought_back(world: World, emptied: bool) -> None:
+    world.back_up()
+    forget(world.store, utterance="u-1")
+    tombstones = {key for key in content(world.store) if key.startswith("forgotten/")}
+    if emptied:
+        for key in content(world.store).keys() - tombstones:
+            world.store.delete(key)
+    outcome = world.restore(yes=not emptied)
+    assert outcome.withdrawn == 1
+    assert world.told[-1][0] == world.told[-1][1]
+    assert takes(world.store) == {"u-2.json", "u-2.wav"}
+    assert tombstones <= content(world.store).keys()
+    assert forget_jobs(world.store) == [{"u-1"}]
+    assert faults(world.store) == []
+
+
+def test_a_backup_that_knows_of_it_does_not_bring_it_back_anywhere(world: World, tmp_path: Path) -> None:
+    world.back_up()
+    forget(world.store, speaker="ada")
+    world.back_up()
+    assert takes(world.backup) == {"u-1.json", "u-1.wav", "u-2.json", "u-2.wav"}
+    world.store = FolderStore(tmp_path / "new")
+    assert world.restore().withdrawn == 2
+    assert takes(world.store) == set()
+    assert forget_jobs(world.store) == [{"u-1", "u-2"}]
+    assert read_forgotten(world.store).covers("user_recorded", "ada", "any")
+
+
+def test_what_was_let_come_back_is_restored(world: World, tmp_path: Path) -> None:
+    spec = forget(world.store, utterance="u-1")
+    world.back_up()
+    lift(world.store, spec)
+    made.add_take(world.store, "u-1")
+    world.restore(yes=True)
+    assert not read_forgotten(world.store).covers("user_recorded", "ada", "u-1")
+    world.back_up()
+    world.store = FolderStore(tmp_path / "new")
+    assert world.restore().withdrawn == 0
+    assert "u-1.wav" in takes(world.store)
+    assert forget_jobs(world.store) == []
 
 
 def test_what_is_not_of_a_store_is_never_deleted(world: World) -> None:

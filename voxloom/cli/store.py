@@ -134,7 +134,8 @@ def restore(
 
     It refuses a store that holds anything else than this backup; --yes overwrites what differs and leaves the
     rest. A restore that breaks off goes on when it is started again. Work that was under way when the backup
-    was made goes on as well: a training from its last checkpoint.
+    was made goes on as well: a training from its last checkpoint. What was withdrawn with `voxloom forget` is
+    not brought back, as far as the store or the backup know of it.
 
     \b
     Example:  voxloom store restore /backup/voxloom --data ~/voices
@@ -198,6 +199,12 @@ def _tell(outcome: Outcome, what: str) -> None:
     say(f"{what}: {copied}, {outcome.kept} were there{deleted}", "green")
     if outcome.vanished:
         say(f"{outcome.vanished} went or were replaced while they were copied, and were looked at again")
+    if outcome.withdrawn:
+        say(
+            f"{outcome.withdrawn} recordings of the backup have been withdrawn and were not brought back; "
+            "copies of them in datasets go when ingest starts",
+            "yellow",
+        )
     if outcome.damaged:
         raise VoxloomError(
             f"{len(outcome.damaged)} objects differ between store and backup though they never change: "

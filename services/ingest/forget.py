@@ -18,7 +18,6 @@ from voxloom.errors import BadInput
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice, Withdrawn
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
-from voxloom.manifest import RawUtterance, read_csv
 from voxloom.record import to_model
 from voxloom.storage import ObjectStore, list_all, read_model, usable
 
@@ -119,40 +118,6 @@ def _spoken_by(store: ObjectStore, voices: list[Voice]) -> Iterator[Clip]:
         names = {info.key.removeprefix(folder).rpartition(".")[0] for info in list_all(store, folder)}
         for name in sorted(names):
             yield Clip(source=voice.source, speaker=voice.speaker, utterance=name)
-
-
-def find(store: ObjectStore, utterances: list[str], speakers: list[str]) -> list[Clip]:
-    """Stored utterances with one of the ids, and all of the speakers, named by id, `source/id` or name."""
-    wanted, found = set(utterances), []
-    named: dict[str, bool] = {}
-    for info in list_all(store, keys.RAW):
-        _, source, speaker, name = info.key.split("/")
-        stem, _, suffix = name.rpartition(".")
-        folder = f"{source}/{speaker}"
-        if suffix == "json" and folder not in named:
-            named[folder] = bool({speaker, folder, *_name_of(store, info.key, speakers)} & set(speakers))
-        if suffix == "json" and (stem in wanted or named[folder]):
-            found.append(Clip(source=source, speaker=speaker, utterance=stem))
-    return found
-
-
-def find_copies(store: ObjectStore, utterances: list[str], speakers: list[str]) -> list[Clip]:
-    """The same in datasets, by ids: copies of what was deleted without being forgotten."""
-    found = set()
-    for key in (info.key for info in list_all(store, "manifests/") if info.key.endswith(".csv")):
-        with store.open(key) as file:
-            for row in read_csv(file):
-                names = {row.speaker, f"{row.source}/{row.speaker}"}
-                if row.utterance in utterances or not names.isdisjoint(speakers):
-                    found.add((row.source, row.speaker, row.utterance))
-    return [Clip(source=source, speaker=speaker, utterance=name) for source, speaker, name in sorted(found)]
-
-
-def _name_of(store: ObjectStore, key: str, speakers: list[str]) -> list[str]:
-    """The speaker's name as it was given; one record of a speaker tells it."""
-    if not speakers:
-        return []
-    return [raw.speaker_name for raw in usable(lambda each: read_model(store, each, RawUtterance), [key])]
 
 
 def _folders(store: ObjectStore, prefix: str) -> Iterator[str]:

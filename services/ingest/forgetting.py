@@ -1,11 +1,11 @@
 """A wish to forget, or to let come back, becomes a durable job or the lifting of tombstones."""
 
 import hashlib
-from collections import Counter
 
 from services.ingest import forget
+from services.ingest.lookup import look_up
 from voxloom import keys
-from voxloom.errors import BadInput, NotFound
+from voxloom.errors import BadInput
 from voxloom.forgotten import Clip, ForgetSpec, Voice, lift
 from voxloom.jobs import JobRecord, Jobs
 from voxloom.storage import ObjectStore
@@ -28,19 +28,16 @@ class Forgetting:
         if request.undo:
             lift(self._store, _as_given(utterances, speakers))
             return ingest_pb2.ForgetResponse(), None
-        found = self._find(utterances, speakers)
-        self._check(found, utterances, speakers)
-        response = ingest_pb2.ForgetResponse(speakers=_counted(found))
+        found = look_up(self._store, utterances, speakers)
+        response = ingest_pb2.ForgetResponse(
+            speakers=[
+                ingest_pb2.ForgetResponse.Speaker(source=source, speaker=speaker, utterances=number)
+                for (source, speaker), number in found.counts.items()
+            ]
+        )
         if request.dry_run:
             return response, None
-        return response, self._submit(_spec(found, utterances))
-
-    def _find(self, utterances: list[str], speakers: list[str]) -> list[Clip]:
-        found = forget.find(self._store, utterances, speakers)
-        missing = set(utterances) - {clip.utterance for clip in found}
-        if missing or not found:
-            found += forget.find_copies(self._store, sorted(missing), speakers)
-        return found
+        return response, self._submit(found.spec(utterances))
 
     def _submit(self, spec: ForgetSpec) -> JobRecord:
         """The same wish is the same job while that is open; once it has ended it is made anew."""
@@ -50,31 +47,6 @@ class Forgetting:
         if number and self._jobs.get(forget.KIND, last).state in ("accepted", "running"):
             return self._jobs.get(forget.KIND, last)
         return self._jobs.submit(forget.KIND, f"{wish}-{number + 1}", spec.model_dump())
-
-    def _check(self, found: list[Clip], utterances: list[str], speakers: list[str]) -> None:
-        unknown = sorted(set(utterances) - {clip.utterance for clip in found})
-        if unknown:
-            raise NotFound(f"there is no utterance {', '.join(unknown[:5])}; see its id in a manifest")
-        of_speakers = {f"{clip.source}/{clip.speaker}" for clip in found if clip.utterance not in utterances}
-        if speakers and not of_speakers:
-            raise NotFound(
-                f"nothing is stored of speaker {', '.join(speakers[:5])!r}; give the id as it stands in a "
-                "manifest, or the name as it was recorded"
-            )
-        if len(of_speakers) > len(speakers):
-            raise BadInput(
-                f"{len(speakers)} speakers were named, and {len(of_speakers)} have these names: "
-                f"{', '.join(sorted(of_speakers)[:10])}; name each as source/id"
-            )
-
-
-def _spec(found: list[Clip], utterances: list[str]) -> ForgetSpec:
-    named = set(utterances)
-    voices = {(clip.source, clip.speaker) for clip in found if clip.utterance not in named}
-    return ForgetSpec(
-        clips=[clip for clip in found if clip.utterance in named],
-        voices=[Voice(source=source, speaker=speaker) for source, speaker in sorted(voices)],
-    )
 
 
 def _as_given(utterances: list[str], speakers: list[str]) -> ForgetSpec:
@@ -86,11 +58,3 @@ def _as_given(utterances: list[str], speakers: list[str]) -> ForgetSpec:
         clips=[Clip(source="", speaker="", utterance=each) for each in utterances],
         voices=[Voice(source=source, speaker=speaker) for source, speaker in pairs],
     )
-
-
-def _counted(found: list[Clip]) -> list[ingest_pb2.ForgetResponse.Speaker]:
-    counts = Counter((clip.source, clip.speaker) for clip in found)
-    return [
-        ingest_pb2.ForgetResponse.Speaker(source=source, speaker=speaker, utterances=number)
-        for (source, speaker), number in sorted(counts.items())
-    ]

@@ -117,11 +117,8 @@ def forget(store: ObjectStore, *, speaker: str = "", utterance: str = "") -> For
     )
     bury(store, spec, made.LONG_AGO)
     for key in list(content(store)):
-        if (
-            key.startswith(f"raw/user_recorded/{speaker}/")
-            or (utterance
-            and key.startswith("raw/")
-            and utterance in key)
+        if key.startswith(f"raw/user_recorded/{speaker}/") or (
+            utterance and key.startswith("raw/") and utterance in key
         ):
             store.delete(key)
     return spec

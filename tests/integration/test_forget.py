@@ -147,6 +147,9 @@ def test_a_speaker_is_forgotten_by_name_and_may_not_come_back(world: World, voxl
     assert "2 recordings are deleted" in told
     assert world.dataset in told
     assert world.places(*takes) == []
+    lacks = f"{world.dataset} lacks"
+    assert lacks in done(voxloom("dataset", "list"))
+    assert lacks in done(voxloom("dataset", "show", world.dataset))
     speaker = takes[0].speaker.encode()
     assert [
         key for key, content in world.everything() if speaker in content or b"Ada Lovelace" in content

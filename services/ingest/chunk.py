@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import partial
 from typing import BinaryIO
 
-from services.ingest.clips import Stored, remove_if_forgotten, store_clip, utterance_id
+from services.ingest.clips import Stored, remove_if_forgotten, speaker_key, store_clip, utterance_id
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Found, ImportSpec
 from services.ingest.plan import read_chunk
@@ -14,7 +14,7 @@ from services.ingest.refusals import ReportLine, Tally
 from voxloom import keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
-from voxloom.forgotten import Forgotten, read_forgotten
+from voxloom.forgotten import Forgotten, digest, read_forgotten
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Lease
 from voxloom.record import Record, to_line, to_model
@@ -58,10 +58,10 @@ class ChunkWorker:
         with self._store.open(chunk.spec.upload) as tar:
             check = partial(_outcome, self._store, chunk, gone)
             with closing(ordered_map(check, _clips(tar, items), self._threads)) as outcomes:
-                for outcome in outcomes:
+                for outcome, entry in outcomes:
                     tally.count(outcome)
                     if isinstance(outcome, Refusal):
-                        lines.append(to_line(_report_line(chunk.spec, outcome)))
+                        lines.append(to_line(_report_line(chunk.spec, outcome, entry)))
                     lease.progress(tally.seen, len(items), tally.summary())
         _remove_late(self._store, chunk.spec, items, read_forgotten(self._store))
         self._store.put(keys.import_outcome(chunk.job, chunk.index), b"".join(lines))
@@ -86,10 +86,12 @@ def _go_to(tar: BinaryIO, offset: int) -> None:
         tar.seek(offset)
 
 
-def _outcome(store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, clip: Clip | Refusal) -> Stored | Refusal:
+def _outcome(
+    store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, clip: Clip | Refusal
+) -> tuple[Stored | Refusal, Entry | None]:
     if isinstance(clip, Refusal):
-        return clip
-    return store_clip(store, chunk.spec, *clip, chunk.created_at, gone)
+        return clip, None
+    return store_clip(store, chunk.spec, *clip, chunk.created_at, gone), clip[0]
 
 
 def _remove_late(
@@ -101,8 +103,10 @@ def _remove_late(
             remove_if_forgotten(store, spec, item.entry, gone)
 
 
-def _report_line(spec: ImportSpec, refusal: Refusal) -> ReportLine:
+def _report_line(spec: ImportSpec, refusal: Refusal, entry: Entry | None) -> ReportLine:
     """Of what was withdrawn not even the id is kept."""
-    known = refusal.reason != Reason.FORGOTTEN
-    utterance = utterance_id(spec.namespace, refusal.path) if known else ""
-    return ReportLine(utterance=utterance, corpus=spec.corpus, **vars(refusal))
+    if refusal.reason == Reason.FORGOTTEN:
+        return ReportLine(utterance="", corpus=spec.corpus, **vars(refusal))
+    utterance = utterance_id(spec.namespace, refusal.path)
+    voice = digest(f"{spec.source}/{speaker_key(spec.namespace, entry.speaker)}") if entry else ""
+    return ReportLine(utterance=utterance, corpus=spec.corpus, voice=voice, **vars(refusal))

@@ -39,7 +39,7 @@ class Forgetter:
         clips = [*spec.clips, *_spoken_by(self._store, spec.voices)]
         gone = Gone(spec, clips)
         lease.progress(0, len(clips), "deleting recordings")
-        self._scrub_reports(gone, lease)
+        self._scrub_reports(gone, spec, lease)
         deleted = sum(self._remove(clip, lease) for clip in clips)
         self._await_builds(lease)
         held, faults = self._scrub_datasets(gone, job, lease)
@@ -50,12 +50,13 @@ class Forgetter:
         lease.redact(spec.hashed().model_dump())
         return {"deleted": deleted, "datasets": held, **heirs}
 
-    def _scrub_reports(self, gone: Gone, lease: Lease) -> None:
-        """Before the recordings: whoever takes this job over finds the ids by them."""
-        traces.of_imports(self._store, gone.utterances, lease.check)
+    def _scrub_reports(self, gone: Gone, spec: ForgetSpec, lease: Lease) -> None:
+        """Before the recordings, and what imports say last: there whoever takes this job over finds the ids."""
+        ids = gone.utterances | traces.refused_of(self._store, spec.voices, lease.check)
         for name in _folders(self._store, "manifests/"):
             lease.check()
-            scrub.documents(self._store, name, gone.utterances)
+            scrub.documents(self._store, name, ids)
+        traces.of_imports(self._store, ids, lease.check)
 
     def _await_builds(self, lease: Lease) -> None:
         """A build that began before may hold a copy that is not in its manifests yet; one that begins now

@@ -23,6 +23,7 @@ class ReportLine(Record):
     path: str
     reason: str
     detail: str = ""
+    voice: str = ""  # hash of source and speaker, by which a withdrawal finds what was never stored
 
 
 @dataclass

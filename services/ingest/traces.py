@@ -8,24 +8,34 @@ from services.ingest.clips import utterance_id
 from services.ingest.rewrite import Line, drop_lines, read_lines, rewrite_document, rewrite_lines
 from voxloom import keys
 from voxloom.errors import NotFound
-from voxloom.forgotten import Withdrawn, digest
+from voxloom.forgotten import Voice, Withdrawn, digest
 from voxloom.jobs import JobRecord
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
 Check = Callable[[], None]
 
 
+def refused_of(store: ObjectStore, voices: Iterable[Voice], check: Check) -> set[str]:
+    """Ids of clips of these speakers that were never stored: reports quote their texts."""
+    hashes = {digest(f"{voice.source}/{voice.speaker}") for voice in voices}
+    found: set[str] = set()
+    for key in _reports(store):
+        check()
+        found |= {
+            str(line.get("utterance")) for line in read_lines(store, key) if line.get("voice") in hashes
+        }
+    return found
+
+
 def of_imports(store: ObjectStore, ids: set[str], check: Check) -> None:
     """Lines of import reports, and the examples in the records of their jobs; these first, for the lines say
     where to look."""
-    for info in list(list_all(store, keys.IMPORT_REPORTS)):
+    for key in _reports(store):
         check()
-        if info.key.count("/") > 1:
-            continue
-        paths = {line["path"] for line in read_lines(store, info.key) if line.get("utterance") in ids}
+        paths = {line["path"] for line in read_lines(store, key) if line.get("utterance") in ids}
         if paths:
-            _scrub_job(store, info.key.removeprefix(keys.IMPORT_REPORTS).removesuffix(".jsonl"), paths)
-            drop_lines(store, info.key, lambda line: line.get("utterance") in ids)
+            _scrub_job(store, key.removeprefix(keys.IMPORT_REPORTS).removesuffix(".jsonl"), paths)
+            drop_lines(store, key, lambda line: line.get("utterance") in ids)
 
 
 def of_run(store: ObjectStore, run: str) -> None:
@@ -50,6 +60,11 @@ def speaks_of(item: Any, ids: set[str]) -> bool:
     if not isinstance(text, str):
         return False
     return any(word.strip(":,") in ids for word in text.split()) or not ids.isdisjoint(_ids_of_clip(text))
+
+
+def _reports(store: ObjectStore) -> list[str]:
+    """Of imports that have ended; what lies in folders goes when they end."""
+    return [info.key for info in list_all(store, keys.IMPORT_REPORTS) if info.key.count("/") == 1]
 
 
 def _utterance(item: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ingest_corpora import HeardBus, Taker, accept_import, csv_corpus, objects, run_next, tar
+from store_maker import Watched
 
 from services.ingest import dataset, importer
 from services.ingest.config import IngestConfig
@@ -24,7 +25,7 @@ from services.ingest.uploads import sweep, sweep_chunks
 from voxloom import keys
 from voxloom.bundle import Bundle, hash_bytes
 from voxloom.errors import BadInput, NotFound, Unavailable
-from voxloom.forgotten import num_withdrawn, read_forgotten
+from voxloom.forgotten import ForgetSpec, Voice, bury, num_withdrawn, read_forgotten
 from voxloom.jobs import Jobs
 from voxloom.manifest import DatasetRecord, RawUtterance, ShardRow
 from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
@@ -33,6 +34,7 @@ from voxloom.v1 import ingest_pb2
 CURVE = (
     b'{"step":1,"loss":2.5}\n{"step":2,"example_reference":"sentence number b","example_hypothesis":"b"}\n'
 )
+NEVER_STORED = "far too many words "
 CHANGES = {"put", "put_stream", "delete"}
 
 
@@ -72,8 +74,11 @@ class World:
         accept_import(self.store, self.jobs, tar(files))
         taker.run()
         files["manifest.csv"] = files["manifest.csv"].replace(b"number b", b"number one")
-        accept_import(self.store, self.jobs, tar(files), "other-text")
-        assert taker.run()["refused_by_reason"] == {"differs_from_stored": 1}
+        files["manifest.csv"] += f"clips/99.wav,{NEVER_STORED * 9},s1\n".encode()
+        files["clips/99.wav"] = files["clips/1.wav"]
+        accept_import(self.store, self.jobs, tar(files), "other-text", max_refused_fraction=0.5)
+        refused = {"differs_from_stored": 1, "too_fast_for_ctc": 1}
+        assert taker.run()["refused_by_reason"] == refused
         accept_import(self.store, self.jobs, tar(files), "strict", max_refused_fraction=0.01)
         lease = self.jobs.claim(importer.KIND)
         assert lease is not None
@@ -191,6 +196,8 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     gone, kept = world.utterances("village-s1"), world.utterances("village-s2")
     assert len(gone) == 3
     words = world.words(*gone)
+    assert {each.partition("/")[0] for each in places(world.store, [NEVER_STORED])} == {"imports", "jobs"}
+    assert "manifests" in {each.partition("/")[0] for each in places(world.store, ["clips/99.wav"])}
     assert {each.partition("/")[0] for each in places(world.store, words)} == {
         "raw",
         "manifests",
@@ -201,7 +208,7 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     }
     kept_before = of_them(world.store, kept)
     result = world.forget(speakers=["village-s1"])
-    assert places(world.store, [*words, "village-s1"]) == []
+    assert places(world.store, [*words, "village-s1", NEVER_STORED, "clips/99.wav"]) == []
     assert of_them(world.store, kept) == kept_before
     assert world.store.get("runs/r-1/metrics.jsonl").startswith(CURVE.splitlines(keepends=True)[0])
     assert (result["deleted"], result["datasets"]) == (3, {world.dataset.dataset: 3})
@@ -377,3 +384,19 @@ def test_an_import_deletes_what_a_backup_brought_back(world: World) -> None:
     accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again")
     assert Taker(world.store, HeardBus(), world.jobs).run()["refused_by_reason"] == {"forgotten": 3}
     assert objects(world.store, "raw/imported/village-s1/") == {}
+
+
+def test_what_is_withdrawn_while_it_comes_in_does_not_stay(tmp_path: Path) -> None:
+    store = Watched(tmp_path)
+    jobs, spec = Jobs(store), ForgetSpec(voices=[Voice(source="imported", speaker="village-s1")])
+
+    def bury_once(key: str) -> None:
+        if key.startswith("raw/"):
+            store.before_write = lambda key: None
+            bury(store, spec, "")
+
+    store.before_write = bury_once
+    accept_import(store, jobs, tar(csv_corpus(8, speakers=4)))
+    Taker(store, HeardBus(), jobs).run()
+    speakers = {key.split("/")[2] for key in objects(store, "raw/")}
+    assert speakers == {"village-s0", "village-s2", "village-s3"}

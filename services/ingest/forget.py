@@ -51,7 +51,7 @@ class Forgetter:
         return {"deleted": deleted, "datasets": held, **heirs}
 
     def _scrub_reports(self, gone: Gone, spec: ForgetSpec, lease: Lease) -> None:
-        """Before the recordings, and what imports say last: there whoever takes this job over finds the ids."""
+        """Before the recordings, and what imports say last: whoever takes this over finds the ids there."""
         ids = gone.utterances | traces.refused_of(self._store, spec.voices, lease.check)
         for name in _folders(self._store, "manifests/"):
             lease.check()

@@ -12,10 +12,7 @@ Line = dict[str, Any]
 
 def read_document(store: ObjectStore, key: str) -> dict[str, Any]:
     """A JSON object of whatever schema."""
-    document = json.loads(store.get(key))
-    if not isinstance(document, dict):
-        raise BadInput(f"{key} is no JSON object; restore it from a backup, or delete it")
-    return document
+    return _object(key, store.get(key))
 
 
 def rewrite_document(store: ObjectStore, key: str, drops: Callable[[Any], bool]) -> None:
@@ -40,8 +37,8 @@ def without(value: Any, drops: Callable[[Any], bool]) -> Any:
 def rewrite_lines(store: ObjectStore, key: str, change: Callable[[Line], Line | None]) -> None:
     """None leaves a line out; one that is not changed stays byte for byte. NotFound is no fault."""
     try:
-        if any(_changed(line, change) != line for line in _lines(store, key)):
-            store.put_stream(key, (_changed(line, change) for line in _lines(store, key)))
+        if any(_changed(key, line, change) != line for line in _lines(store, key)):
+            store.put_stream(key, (_changed(key, line, change) for line in _lines(store, key)))
     except NotFound:
         return
 
@@ -50,8 +47,8 @@ def drop_lines(store: ObjectStore, key: str, drops: Callable[[Line], bool]) -> N
     rewrite_lines(store, key, lambda line: None if drops(line) else line)
 
 
-def _changed(line: bytes, change: Callable[[Line], Line | None]) -> bytes:
-    old = json.loads(line)
+def _changed(key: str, line: bytes, change: Callable[[Line], Line | None]) -> bytes:
+    old = _object(f"a line of {key}", line)
     new = change(old)
     if new is None:
         return b""
@@ -59,9 +56,19 @@ def _changed(line: bytes, change: Callable[[Line], Line | None]) -> bytes:
 
 
 def read_lines(store: ObjectStore, key: str) -> Iterator[Line]:
-    return map(json.loads, _lines(store, key))
+    return (_object(f"a line of {key}", line) for line in _lines(store, key))
 
 
 def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
     with store.open(key) as file:
         yield from file
+
+
+def _object(where: str, data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise BadInput(f"{where} is not JSON ({error}); restore it from a backup, or delete it") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{where} is no JSON object; restore it from a backup, or delete it")
+    return found

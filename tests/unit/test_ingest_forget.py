@@ -70,7 +70,7 @@ class World:
 
     def imports(self) -> None:
         """A good one, and two that quote what is stored: one as an example, one as what it failed of."""
-        taker, files = Taker(self.store, HeardBus(), self.jobs), csv_corpus(12, speakers=4)
+        taker, files = Taker(self.store, HeardBus(), self.jobs), csv_corpus(8, speakers=4)
         accept_import(self.store, self.jobs, tar(files))
         taker.run()
         files["manifest.csv"] = files["manifest.csv"].replace(b"number b", b"number one")
@@ -194,7 +194,7 @@ def of_them(store: ObjectStore, utterances: list[str]) -> dict[str, bytes]:
 
 def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> None:
     gone, kept = world.utterances("village-s1"), world.utterances("village-s2")
-    assert len(gone) == 3
+    assert len(gone) == 2
     words = world.words(*gone)
     assert {each.partition("/")[0] for each in places(world.store, [NEVER_STORED])} == {"imports", "jobs"}
     assert "manifests" in {each.partition("/")[0] for each in places(world.store, ["clips/99.wav"])}
@@ -211,10 +211,10 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     assert places(world.store, [*words, "village-s1", NEVER_STORED, "clips/99.wav"]) == []
     assert of_them(world.store, kept) == kept_before
     assert world.store.get("runs/r-1/metrics.jsonl").startswith(CURVE.splitlines(keepends=True)[0])
-    assert (result["deleted"], result["datasets"]) == (3, {world.dataset.dataset: 3})
+    assert (result["deleted"], result["datasets"]) == (2, {world.dataset.dataset: 2})
     assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
     for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):
-        assert num_withdrawn(world.store, keys.withdrawn(folder)) == 3
+        assert num_withdrawn(world.store, keys.withdrawn(folder)) == 2
     before, after = world.dataset, world.build()
     assert after.dataset != before.dataset
     assert num_withdrawn(world.store, keys.withdrawn(f"manifests/{after.dataset}")) == 0
@@ -222,12 +222,12 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
 
 def test_it_does_not_come_back_until_that_is_wanted(world: World) -> None:
     world.forget(speakers=["s1"])
-    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again")
+    accept_import(world.store, world.jobs, tar(csv_corpus(8, speakers=4)), "again")
     result = Taker(world.store, HeardBus(), world.jobs).run()
-    assert (result["accepted"], result["refused_by_reason"]) == (9, {"forgotten": 3})
+    assert (result["accepted"], result["refused_by_reason"]) == (6, {"forgotten": 2})
     world.ask(speakers=["imported/village-s1"], undo=True)
-    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "third")
-    assert Taker(world.store, HeardBus(), world.jobs).run()["added"] == 3
+    accept_import(world.store, world.jobs, tar(csv_corpus(8, speakers=4)), "third")
+    assert Taker(world.store, HeardBus(), world.jobs).run()["added"] == 2
 
 
 def test_wherever_it_is_cut_off_the_next_run_ends_the_same(filled: Path, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_what_is_not_there_or_not_clear_is_said(world: World) -> None:
     with pytest.raises(BadInput, match="expected 1 to"):
         world.ask()
     found = world.ask(speakers=["imported/village-s1"], dry_run=True)
-    assert [(each.speaker, each.utterances) for each in found.speakers] == [("village-s1", 3)]
+    assert [(each.speaker, each.utterances) for each in found.speakers] == [("village-s1", 2)]
     assert world.jobs.list(KIND) == []
 
 
@@ -342,7 +342,7 @@ def test_a_build_that_is_under_way_is_waited_for(world: World, monkeypatch: pyte
         build.complete({})
 
     monkeypatch.setattr("services.ingest.forget.time.sleep", end)
-    assert world.forget(speakers=["village-s1"])["datasets"]["d-late"] == 3
+    assert world.forget(speakers=["village-s1"])["datasets"]["d-late"] == 2
     assert places(world.store, words) == []
 
 
@@ -355,7 +355,7 @@ def test_damage_in_one_dataset_holds_up_no_other_and_it_can_be_asked_again(world
         world.store.put(key, b"no tar" * 500)
     with pytest.raises(BadInput, match=r"manifests/d-0/shards/.* is damaged.*forget it again"):
         world.forget(speakers=["village-s1"])
-    assert num_withdrawn(world.store, keys.withdrawn(f"manifests/{name}")) == 3
+    assert num_withdrawn(world.store, keys.withdrawn(f"manifests/{name}")) == 2
     world.jobs.remove(KIND, world.jobs.list(KIND)[0].id)
     for key in damaged:
         world.store.delete(key)
@@ -381,8 +381,8 @@ def test_an_import_deletes_what_a_backup_brought_back(world: World) -> None:
     world.forget(speakers=["village-s1"])
     for key, content in back.items():
         world.store.put(key, content)
-    accept_import(world.store, world.jobs, tar(csv_corpus(12, speakers=4)), "again")
-    assert Taker(world.store, HeardBus(), world.jobs).run()["refused_by_reason"] == {"forgotten": 3}
+    accept_import(world.store, world.jobs, tar(csv_corpus(8, speakers=4)), "again")
+    assert Taker(world.store, HeardBus(), world.jobs).run()["refused_by_reason"] == {"forgotten": 2}
     assert objects(world.store, "raw/imported/village-s1/") == {}
 
 

@@ -6,10 +6,12 @@ import math
 import pytest
 from trainer_maker import make_dataset
 
+from services.trainer.config import TrainerConfig
 from services.trainer.decode import Score
 from services.trainer.metrics import Metrics, MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
-from services.trainer.runs import refuse_lossy, refuse_pruned
+from services.trainer.runs import refuse_lossy, refuse_pruned, submit
+from services.trainer.servicer import TrainerServicer
 from services.trainer.train import (
     Counters,
     State,
@@ -21,7 +23,10 @@ from services.trainer.train import (
     planned_epochs,
     share_done,
 )
+from voxloom import keys
 from voxloom.errors import BadInput, NotReady
+from voxloom.forgotten import add_mark
+from voxloom.jobs import Jobs
 
 
 def state_at(**counters: float) -> State:
@@ -123,6 +128,17 @@ def test_a_dataset_without_its_shards_is_not_trained_on(tmp_path):
     store.delete(dataset.splits["val"].shards[0])
     with pytest.raises(NotReady, match=r"no shards any more \(.*val-00000\.tar is gone.*dataset build"):
         refuse_pruned(store, dataset)
+
+
+def test_a_run_says_how_much_of_its_data_was_withdrawn(tmp_path):
+    store, dataset, _ = make_dataset(tmp_path)
+    jobs = Jobs(store)
+    run = submit(store, jobs, dataset, "smoke", seed=0, budget_minutes=0).run
+    servicer = TrainerServicer(TrainerConfig(), store, jobs, lambda: None)
+    assert [each.withdrawn_utterances for each in servicer._list()] == [0]
+    add_mark(store, keys.withdrawn(f"runs/{run}"), {"train": ["a" * 32], "val": ["b" * 32]}, "")
+    assert [each.withdrawn_utterances for each in servicer._list()] == [2]
+    assert servicer._get(run).withdrawn_utterances == 2
 
 
 def test_a_diverged_loss_is_written_as_json_and_read_again(tmp_path):

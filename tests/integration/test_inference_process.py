@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 from integration import bundle_maker
-from integration.service_process import ServiceProcess, code_of, eventually
+from service_process import ServiceProcess, code_of, eventually
 
 from voxloom.audio import encode_wav
 from voxloom.storage import FolderStore

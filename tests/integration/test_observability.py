@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 from embedded_process import tone, up, voxloom, wait_until_up
-from integration.service_process import ServiceProcess, eventually
 from mini_corpus import make_mini_corpus
 from prometheus_process import OBSERVABILITY, Prometheus, program, prometheus
 from scraping import free_port, scrape, scrape_text
+from service_process import ServiceProcess, eventually
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from integration import bundle_maker
-from integration.service_process import ServiceProcess, code_of, eventually
+from service_process import ServiceProcess, code_of, eventually
 
 from voxloom.bundle import read_pointer
 from voxloom.storage import FolderStore

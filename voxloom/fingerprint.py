@@ -1,9 +1,9 @@
 """What a recording sounds like, in 67 bytes: the same for its MP3, its louder or its slightly trimmed copy.
 
 Signs of differences between neighbouring bands and times of a coarse spectrogram, after J. Haitsma and
-T. Kalker, "A highly robust audio fingerprinting system", 2002. The bands part harmonics, so another take, voice
-or pitch is another fingerprint. Only windows around the centre of the energy are looked at, spread as the energy
-is: silence before or after moves nothing, and a long clip costs little more than a short one.
+T. Kalker, "A highly robust audio fingerprinting system", 2002. The bands part harmonics, so another take,
+voice or pitch is another fingerprint. Only windows around the centre of the energy are looked at, spread as the
+energy is: silence before or after moves nothing, and a long clip costs little more than a short one.
 """
 
 import math
@@ -36,7 +36,7 @@ _PATTERN = re.compile(f"{VERSION:02x}[0-9a-f]{{{NUM_DIGITS - 2}}}")
 
 
 def fingerprint(samples: Samples) -> str:
-    """134 hexadecimal digits for mono samples at 16 kHz of any length and level; all bits 0 of digital silence."""
+    """134 hexadecimal digits for mono samples at 16 kHz, of any length and level; bits of 0 for silence."""
     centre, spread = _centre_and_spread(samples)
     step = min(max(spread / _STEPS_OF_SPREAD, _MIN_STEP), _MAX_STEP)
     middle = np.arange(_TIMES) - _TIMES // 2
@@ -86,7 +86,8 @@ def _block_energies(samples: Samples) -> npt.NDArray[np.float64]:
     sound = np.zeros(count * _BLOCK, np.float32)
     np.subtract(sums[2:], sums[:-2], out=sound[2:-1])
     blocks = sound.reshape(count, _BLOCK)
-    return np.einsum("nb,nb->n", blocks, blocks).astype(np.float64)
+    energies: npt.NDArray[np.float32] = np.einsum("nb,nb->n", blocks, blocks)
+    return energies.astype(np.float64)
 
 
 def _frames(samples: Samples, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

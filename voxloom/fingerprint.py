@@ -2,8 +2,8 @@
 
 Signs of differences between neighbouring bands and times of a coarse spectrogram, after J. Haitsma and
 T. Kalker, "A highly robust audio fingerprinting system", 2002. The bands part harmonics, so another take,
-voice or pitch is another fingerprint. Only windows around the centre of the energy are looked at, spread as the
-energy is: silence before or after moves nothing, and a long clip costs little more than a short one.
+voice or pitch is another fingerprint. Only windows around the centre of the energy are looked at, spread as
+the energy is: silence before or after moves nothing, and a long clip costs little more than a short one.
 """
 
 import math
@@ -19,6 +19,7 @@ VERSION = 1  # of what the digits mean; others are not compared
 MAX_DISTANCE = (
     0.12  # of copies of one recording. Other recordings are near 0.5, the same voice's words near 0.35
 )
+MAX_SPREAD = 90  # units of `spread_of`, 3 %: another speed of the same synthetic voice is more
 NUM_BITS = 512
 NUM_DIGITS = 2 + 4 + NUM_BITS // 4  # version, spread, bits
 
@@ -31,7 +32,6 @@ _BLOCK = 40  # of folded samples: 10 ms
 _MIN_STEP, _MAX_STEP = 256.0, 1600.0  # samples between windows: 16 to 100 ms
 _STEPS_OF_SPREAD = 6.0
 _SPREAD_UNITS = 2048  # an octave
-_MAX_SPREAD = 90  # units, 3 %: another speed of the same synthetic voice is more
 _PATTERN = re.compile(f"{VERSION:02x}[0-9a-f]{{{NUM_DIGITS - 2}}}")
 
 
@@ -47,9 +47,14 @@ def fingerprint(samples: Samples) -> str:
 
 def distance(a: str, b: str) -> float:
     """0 for the same sound, about 0.5 for another; 1 where the energy is spread over another time."""
-    if abs(spread_of(a) - spread_of(b)) > _MAX_SPREAD:
+    if abs(spread_of(a) - spread_of(b)) > MAX_SPREAD:
         return 1.0
-    return (int(a[6:], 16) ^ int(b[6:], 16)).bit_count() / NUM_BITS
+    return bit_distance(bits_of(a), bits_of(b))
+
+
+def bit_distance(a: bytes, b: bytes) -> float:
+    """The part of `distance` that two strings of `bits_of` tell."""
+    return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count() / NUM_BITS
 
 
 def is_fingerprint(text: str) -> bool:

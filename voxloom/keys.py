@@ -92,6 +92,16 @@ def dataset_record(dataset: str) -> str:
     return check_key(f"manifests/{dataset}/dataset.json")
 
 
+def lineage(dataset: str) -> str:
+    """manifests/<dataset>/lineage.jsonl: where each clip comes from, and why it is in its split."""
+    return check_key(f"manifests/{dataset}/lineage.jsonl")
+
+
+def dataset_report(dataset: str) -> str:
+    """manifests/<dataset>/report.json: counts, histograms and what was left out."""
+    return check_key(f"manifests/{dataset}/report.json")
+
+
 def shard(dataset: str, split: str, index: int) -> str:
     """manifests/<dataset>/shards/<split>-00000.tar: FLAC and JSON pairs."""
     return check_key(f"manifests/{dataset}/shards/{split}-{index:05d}.tar")

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voxloom.errors import BadInput
+from voxloom.mix import Mix
 from voxloom.record import Part, Record
 
 SplitName = Literal["train", "val", "test"]
@@ -85,7 +86,43 @@ class SplitSummary(Part):
     shards: list[str] = Field(default_factory=list)  # keys, in order
 
 
-LEFT_OUT_BY_DESIGN = frozenset({"sentence_in_val_or_test", "duplicate_audio", "duplicate_utterance"})
+class CorpusSummary(Part):
+    """What one corpus gives to a dataset."""
+
+    source: str
+    utterances: dict[SplitName, int]
+    speakers: int
+    hours: float
+
+
+class Counts(Part):
+    utterances: int
+    speakers: int
+    hours: float
+
+
+class Sidecar(Part):
+    """A document beside dataset.json; its sha256 is of the time when the dataset was built."""
+
+    key: str
+    sha256: str
+
+
+class Shortfall(Part):
+    wanted: int  # the mix' `min` of a source
+    found: int  # usable utterances of all splits
+
+
+LEFT_OUT_BY_DESIGN = frozenset(
+    {
+        "sentence_in_val_or_test",
+        "speaker_in_val_or_test",
+        "duplicate_audio",
+        "duplicate_utterance",
+        "near_duplicate_audio",
+        "not_in_mix",
+    }
+)
 
 
 class DatasetRecord(Record):
@@ -104,6 +141,15 @@ class DatasetRecord(Record):
     languages: list[str]
     normalizer_version: int
     trace: str = ""
+    # Of releases since 0.2; without them an older release made the dataset
+    dropped_by_source: dict[str, dict[str, int]] = Field(default_factory=dict)  # source -> reason -> count
+    max_dropped_fraction: float | None = None  # of each source, faults alone: what the build was allowed
+    mix: Mix | None = None  # None: everything
+    mix_shortfalls: dict[str, Shortfall] = Field(default_factory=dict)  # by the mix' name of the source
+    corpora: dict[str, CorpusSummary] = Field(default_factory=dict)
+    test_sets: dict[str, Counts] = Field(default_factory=dict)  # published test parts that are kept
+    lineage: Sidecar | None = None
+    report: Sidecar | None = None
 
     @property
     def lost_fraction(self) -> float:
@@ -123,7 +169,7 @@ _V = TypeVar("_V", bound=BaseModel)
 
 def write_csv(utterances: Iterable[Utterance]) -> Iterator[bytes]:
     """A manifest in blocks, for `ObjectStore.put_stream`: a header, then one line an utterance, UTF-8."""
-    return _in_blocks(_csv_rows(utterances))
+    return in_blocks(line.encode() for line in _csv_rows(utterances))
 
 
 def read_csv(source: BinaryIO | Iterable[bytes]) -> Iterator[Utterance]:
@@ -141,7 +187,8 @@ def read_csv(source: BinaryIO | Iterable[bytes]) -> Iterator[Utterance]:
 def write_jsonl(utterances: Iterable[Utterance]) -> Iterator[bytes]:
     """One JSON object a line that several trainers read: `key` and `text` (A-Hackers), `audio_filepath`,
     `duration` and `text` (NeMo), and our own columns."""
-    return _in_blocks(json.dumps(_jsonl_entry(each), ensure_ascii=False) + "\n" for each in utterances)
+    lines = (json.dumps(_jsonl_entry(each), ensure_ascii=False) + "\n" for each in utterances)
+    return in_blocks(line.encode() for line in lines)
 
 
 def read_jsonl(source: BinaryIO | Iterable[bytes]) -> Iterator[ListedClip]:
@@ -166,10 +213,11 @@ def _csv_line(fields: Iterable[object]) -> str:
     return out.getvalue()
 
 
-def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
+def in_blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines for `ObjectStore.put_stream`, some 64 KiB at a time."""
     block = bytearray()
     for line in lines:
-        block += line.encode()
+        block += line
         if len(block) >= _BLOCK_BYTES:
             yield bytes(block)
             block.clear()

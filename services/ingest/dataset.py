@@ -1,24 +1,47 @@
 """The dataset job: a snapshot of all that is stored, written as CSV, shards and, last, dataset.json."""
 
+import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from pydantic import Field
 
 from services.ingest import importer, shards
 from services.ingest.config import IngestConfig
+from services.ingest.describe import Description
+from services.ingest.records import read_records
 from services.ingest.refusals import ReportLine, read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.events import announce
+from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
-from voxloom.manifest import SPLITS, DatasetRecord, SplitName, write_csv
+from voxloom.manifest import (
+    LEFT_OUT_BY_DESIGN,
+    SPLITS,
+    DatasetRecord,
+    Sidecar,
+    SplitName,
+    in_blocks,
+    write_csv,
+)
+from voxloom.mix import Mix
+from voxloom.record import Record, to_model
 from voxloom.storage import ObjectStore, exists, list_all, read_model, usable, write_model
 from voxloom.v1.events_pb2 import DatasetReady
 
 KIND = "dataset"
 _MAX_SNAPSHOTS = 5
 _log = logging.getLogger(__name__)
+
+
+class BuildSpec(Record):
+    """What a dataset job is asked for; `{}` of older releases means everything."""
+
+    mix: Mix | None = None
+    max_dropped: float = Field(default=0.1, ge=0, le=1)  # of each source, to faults
 
 
 class _Stale(Exception):
@@ -36,67 +59,100 @@ class DatasetBuilder:
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job: the dataset there is if nothing has changed, else a new one."""
-        snapshot, record = self._build(job, lease)
-        lease.progress(len(snapshot.rows), len(snapshot.rows), _summary(record))
+        spec = to_model(job_key(KIND, job.id), job.spec, BuildSpec)
+        stored, record = self._build(spec, job, lease)
+        total = sum(split.utterances for split in record.splits.values())
+        lease.progress(total, total, summary(record))
         self._announce(record, job.trace)
-        return _result(snapshot, record)
+        return _result(stored, record)
 
-    def _build(self, job: JobRecord, lease: Lease) -> tuple[Snapshot, DatasetRecord]:
+    def _build(self, spec: "BuildSpec", job: JobRecord, lease: Lease) -> tuple[int, DatasetRecord]:
         damaged: frozenset[str] = frozenset()
         for _ in range(_MAX_SNAPSHOTS):
             lease.progress(0, 0, "reading the records")
-            snapshot = take_snapshot(self._store, self._refused(), damaged, lease.check)
-            _check_trainable(snapshot)
-            try:
-                return snapshot, self._write(snapshot, job, lease)
-            except _Stale:
-                damaged |= self._find_damaged(snapshot, lease)
+            with take_snapshot(
+                read_records(self._store),
+                self._refused(),
+                mix=spec.mix,
+                damaged=damaged,
+                check=lease.check,
+            ) as snapshot:
+                refuse_empty(snapshot)
+                refuse_lossy(snapshot, spec.max_dropped)
+                try:
+                    return snapshot.stored, self._write(snapshot, spec, job, lease)
+                except _Stale:
+                    damaged |= self._find_damaged(snapshot, lease)
         raise Unavailable("recordings keep changing while the dataset is built; it is tried again in a while")
 
-    def _write(self, snapshot: Snapshot, job: JobRecord, lease: Lease) -> DatasetRecord:
-        """The dataset that is there already gets back the shards that `voxloom store prune` took from it."""
+    def _write(self, snapshot: Snapshot, spec: "BuildSpec", job: JobRecord, lease: Lease) -> DatasetRecord:
+        """Shards that were pruned come back also where the dataset is known; everything else is immutable."""
         dataset = snapshot.dataset
-        cut = {split: shards.cut(dataset, split, snapshot.of(split)) for split in SPLITS}
-        self._write_shards(dataset, [shard for each in cut.values() for shard in each], lease)
+        shards_of = self._write_shards(snapshot, lease)
         try:
             return read_model(self._store, keys.dataset_record(dataset), DatasetRecord)
         except NotFound:
             pass
         for split in SPLITS:
-            self._store.put_stream(keys.manifest(dataset, split), write_csv(snapshot.of(split)))
-        record = snapshot.record(_keys(cut), job.created_at, job.trace)
+            self._store.put_stream(keys.manifest(dataset, split), write_csv(snapshot.rows(split)))
+        description = Description(snapshot)
+        sidecars = {"lineage": self._put(keys.lineage(dataset), in_blocks(description.lines()))}
+        document = description.report().model_dump_json(indent=2).encode() + b"\n"
+        sidecars["report"] = self._put(keys.dataset_report(dataset), iter([document]))
+        record = description.record(shards_of, sidecars, spec.max_dropped, job.created_at, job.trace)
         try:
             write_model(self._store, keys.dataset_record(dataset), record, if_absent=True)
         except Conflict:
             return read_model(self._store, keys.dataset_record(dataset), DatasetRecord)
-        _log.info("dataset %s: %s", dataset, _summary(record))
+        _log.info("dataset %s: %s", dataset, summary(record))
         return record
 
-    def _write_shards(self, dataset: str, cut: list[shards.Shard], lease: Lease) -> None:
-        total, done = sum(len(shard.rows) for shard in cut), 0
+    def _put(self, key: str, blocks: Iterator[bytes]) -> Sidecar:
+        digest = hashlib.sha256()
+
+        def heard() -> Iterator[bytes]:
+            for block in blocks:
+                digest.update(block)
+                yield block
+
+        self._store.put_stream(key, heard())
+        return Sidecar(key=key, sha256=digest.hexdigest())
+
+    def _write_shards(self, snapshot: Snapshot, lease: Lease) -> dict[SplitName, list[str]]:
+        """Their keys, in order."""
+        dataset, done = snapshot.dataset, 0
+        total = sum(snapshot.counts.values())
 
         def progress() -> None:
             nonlocal done
             done += 1
             lease.progress(done, total, f"writing {dataset}")
 
-        for shard in cut:
-            if exists(self._store, shard.key):
-                done += len(shard.rows)
-                continue
-            try:
-                shards.write(self._store, shard, self._threads, progress)
-            except (shards.Damaged, NotFound) as error:
-                _log.warning("dataset %s is planned anew: %s", dataset, error)
-                if not exists(self._store, keys.dataset_record(dataset)):
-                    self._remove(dataset)
-                raise _Stale from error
+        written: dict[SplitName, list[str]] = {split: [] for split in SPLITS}
+        for split in SPLITS:
+            for shard in shards.cut(dataset, split, snapshot.rows(split)):
+                written[split].append(shard.key)
+                if exists(self._store, shard.key):
+                    done += len(shard.rows)
+                    continue
+                self._write_shard(dataset, shard, progress)
+        return written
+
+    def _write_shard(self, dataset: str, shard: shards.Shard, progress: Callable[[], None]) -> None:
+        try:
+            shards.write(self._store, shard, self._threads, progress)
+        except (shards.Damaged, NotFound) as error:
+            _log.warning("dataset %s is planned anew: %s", dataset, error)
+            if not exists(self._store, keys.dataset_record(dataset)):
+                self._remove(dataset)
+            raise _Stale from error
 
     def _find_damaged(self, snapshot: Snapshot, lease: Lease) -> frozenset[str]:
         """All of them at once, so that one more snapshot will do."""
         found = set()
-        for number, row in enumerate(snapshot.rows):
-            lease.progress(number, len(snapshot.rows), "checking all audio")
+        total = sum(snapshot.counts.values())
+        for number, row in enumerate(snapshot.rows()):
+            lease.progress(number, total, "checking all audio")
             try:
                 shards.read_clip(self._store, row)
             except shards.Damaged:
@@ -105,14 +161,16 @@ class DatasetBuilder:
                 continue  # deleted just now: the next snapshot will not see it
         return frozenset(found)
 
-    def _refused(self) -> Iterator[ReportLine]:
-        """Law 8: what imports refused. Of each corpus the latest import that looked at its clips speaks."""
+    def _refused(self) -> Iterator[tuple[str, ReportLine]]:
+        """Law 8: what imports refused, with the source. Of each corpus the latest import that looked at its
+        clips speaks."""
         heard = set()
         for job in reversed(self._jobs.list(importer.KIND)):
             corpus, finished = job.spec.get("corpus"), job.state in (JobState.DONE, JobState.FAILED)
             if finished and corpus not in heard and exists(self._store, keys.import_report(job.id)):
                 heard.add(corpus)
-                yield from read_report(self._store, job.id)
+                source = str(job.spec.get("source", "imported"))
+                yield from ((source, line) for line in read_report(self._store, job.id))
 
     def _remove(self, dataset: str) -> None:
         for info in list(list_all(self._store, f"manifests/{dataset}/")):
@@ -136,11 +194,11 @@ def list_datasets(store: ObjectStore) -> list[DatasetRecord]:
     return sorted(records, key=lambda record: (record.created_at, record.dataset), reverse=True)
 
 
-def _check_trainable(snapshot: Snapshot) -> None:
-    if snapshot.of("train"):
+def refuse_empty(snapshot: Snapshot) -> None:
+    if snapshot.counts["train"]:
         return
-    held_out = ", ".join(f"{len(snapshot.of(split))} {split}" for split in SPLITS)
-    drops = ", ".join(f"{number} {reason}" for reason, number in sorted(snapshot.dropped.counts.items()))
+    held_out = ", ".join(f"{snapshot.counts[split]} {split}" for split in SPLITS)
+    drops = ", ".join(f"{number} {reason}" for reason, number in snapshot.dropped_by_reason.items())
     raise BadInput(
         f"nothing to train on: of {snapshot.stored} utterances {held_out}, dropped: {drops or 'none'}. "
         "Record or import more sentences and speakers; a corpus of few sentences said by all speakers "
@@ -148,22 +206,43 @@ def _check_trainable(snapshot: Snapshot) -> None:
     )
 
 
-def _keys(cut: dict[SplitName, list[shards.Shard]]) -> dict[SplitName, list[str]]:
-    return {split: [shard.key for shard in each] for split, each in cut.items()}
+def refuse_lossy(snapshot: Snapshot, max_dropped: float) -> None:
+    """Law 8: no dataset of a source that lost too much to faults, unless somebody says that it may."""
+    told = []
+    for source, reasons in snapshot.dropped.items():
+        lost, considered = snapshot.lost(source)
+        if lost > max_dropped * considered:
+            faults = ", ".join(
+                f"{n} {reason}" for reason, n in reasons.items() if reason not in LEFT_OUT_BY_DESIGN
+            )
+            told.append(f"{source} lost {lost} of {considered} clips ({lost / considered:.0%}: {faults})")
+    if told:
+        raise BadInput(
+            f"{'; '.join(told)}; allowed are {max_dropped:.0%} of each source. Mend and import "
+            "again what was refused, or delete what is broken; to build without it: "
+            "voxloom dataset build --max-dropped 0.5"
+        )
 
 
-def _summary(record: DatasetRecord) -> str:
+def summary(record: DatasetRecord) -> str:
+    """One line for the job: what is in, what is empty, what was left out, what the mix lacks."""
     parts = [", ".join(f"{record.splits[split].utterances} {split}" for split in SPLITS)]
     parts += [f"{split} is empty" for split in SPLITS if not record.splits[split].utterances]
     if record.dropped_by_reason:
         parts.append(f"{record.dropped_fraction:.1%} dropped")
+    if record.mix:
+        parts.append(f"mix {record.mix.name}")
+    parts += [
+        f"{source}: {each.found} of the {each.wanted} wanted"
+        for source, each in record.mix_shortfalls.items()
+    ]
     return "; ".join(parts)
 
 
-def _result(snapshot: Snapshot, record: DatasetRecord) -> dict[str, object]:
+def _result(stored: int, record: DatasetRecord) -> dict[str, object]:
     return {
         "dataset": record.dataset,
-        "stored": snapshot.stored,
-        "summary": _summary(record),
+        "stored": stored,
+        "summary": summary(record),
         "dropped_by_reason": record.dropped_by_reason,
     }

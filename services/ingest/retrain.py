@@ -4,10 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from services.ingest import dataset, importer
 from services.ingest.policy import Decision, Seen, Thresholds, decide, obstacle
-from services.ingest.snapshot import count_stored
+from services.ingest.records import count_stored
 from voxloom.errors import VoxloomError
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.storage import ObjectStore
@@ -80,7 +81,7 @@ class Retrain:
         self._alarm.cancel()
 
     def _submit(self, work: "_Work", decision: Decision) -> None:
-        job = self._jobs.submit(dataset.KIND, self._next_id(work), {}, self._trace)
+        job = self._jobs.submit(dataset.KIND, self._next_id(work), work.latest_spec, self._trace)
         _log.info("%s", decision.summary, extra={"job": job.id})
         self._submitted()
 
@@ -118,6 +119,11 @@ class _Work:
     def latest_dataset(self) -> str:
         """What the newest build made, or found unchanged."""
         return str(self._newest.result.get("dataset", "")) if self._newest else ""
+
+    @property
+    def latest_spec(self) -> dict[str, Any]:
+        """What the newest build was asked for: its mix and what it may drop hold until somebody asks anew."""
+        return dict(self._newest.spec) if self._newest else {}
 
     @property
     def built(self) -> int | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,18 +27,19 @@ class Shard:
     rows: Sequence[Utterance]
 
 
-def cut(dataset: str, split: SplitName, rows: Sequence[Utterance]) -> list[Shard]:
-    """Rows in order, a new shard where one would have too many utterances or bytes."""
-    groups: list[list[Utterance]] = []
-    num_bytes = 0.0
+def cut(dataset: str, split: SplitName, rows: Iterable[Utterance]) -> Iterator[Shard]:
+    """Rows in order, a new one where it would have too many utterances or bytes; one in memory at a time."""
+    group: list[Utterance] = []
+    index, num_bytes = 0, 0.0
     for row in rows:
         size = row.duration_s * _BYTES_PER_S
-        if not groups or len(groups[-1]) >= MAX_UTTERANCES or num_bytes + size > MAX_PCM_BYTES:
-            groups.append([])
-            num_bytes = 0.0
-        groups[-1].append(row)
+        if group and (len(group) >= MAX_UTTERANCES or num_bytes + size > MAX_PCM_BYTES):
+            yield Shard(keys.shard(dataset, split, index), group)
+            group, index, num_bytes = [], index + 1, 0.0
+        group.append(row)
         num_bytes += size
-    return [Shard(keys.shard(dataset, split, index), group) for index, group in enumerate(groups)]
+    if group:
+        yield Shard(keys.shard(dataset, split, index), group)
 
 
 def write(store: ObjectStore, shard: Shard, threads: int, progress: Callable[[], None]) -> None:

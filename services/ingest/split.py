@@ -6,8 +6,6 @@ figures and hashes in here are frozen by tests: changing one would move utteranc
 
 import hashlib
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voxloom.manifest import RawUtterance, SplitName
@@ -37,19 +35,6 @@ class Shares:
 
 OWN = Shares(test=0.10, val=0.10)
 OTHER = Shares(test=0.05, val=0.05)
-
-
-@dataclass(frozen=True)
-class Placed:
-    raw: RawUtterance
-    text: str  # normalised
-    split: SplitName
-
-
-def place(utterances: Sequence[tuple[RawUtterance, str]]) -> list[Placed]:
-    """Assigns each (record, normalised text)."""
-    with_val = {raw.corpus for raw, _ in utterances if raw.published_split == "val"}
-    return [Placed(raw, text, assign(raw, has_val=raw.corpus in with_val)) for raw, text in utterances]
 
 
 def assign(raw: RawUtterance, *, has_val: bool) -> SplitName:
@@ -87,33 +72,12 @@ def sentence_key(text: str) -> str:
     return "".join(character for character in folded if character.isalnum())
 
 
-def leaks(placed: Iterable[Placed]) -> set[str]:
-    """Ids of train utterances whose sentence is in val or test.
-
-    A corpus whose published split is kept may overlap with itself: it stays whole, to be comparable with
-    what others published on it, and `overlapping_test_sentences` counts.
-    """
-    held_out = _corpora_by_text(placed, ("val", "test"))
-    return {
-        each.raw.utterance
-        for each in placed
-        if each.split == "train" and held_out.get(each.text, set()) - _home(each)
-    }
-
-
-def overlapping_test_sentences(placed: Iterable[Placed]) -> int:
-    """Test utterances whose sentence is also trained on."""
-    trained = {each.text for each in placed if each.split == "train"}
-    return sum(each.split == "test" and each.text in trained for each in placed)
-
-
-def _home(each: Placed) -> set[str]:
-    return set() if each.raw.published_split is None else {each.raw.corpus}
-
-
-def _corpora_by_text(placed: Iterable[Placed], splits: tuple[SplitName, ...]) -> dict[str, set[str]]:
-    corpora: dict[str, set[str]] = defaultdict(set)
-    for each in placed:
-        if each.split in splits:
-            corpora[each.text].add(each.raw.corpus)
-    return corpora
+def why(source: str, published: SplitName | None, named: bool, split: SplitName) -> str:
+    """What put an utterance into its split, for its lineage."""
+    if source == "tts_generated":
+        return "synthetic speech is always trained on"
+    if published is not None:
+        return "published split" if split == published else "val carved out of published train by hash"
+    if source == "user_recorded" or not named:
+        return "hash of the sentence"
+    return "hash of the speaker"

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from services.recorder.checks import Pcm16, check_take, decode_take
 from services.recorder.labels import Labels, is_id, speaker_id
 from voxloom import audio, keys
-from voxloom.audio import Limits
+from voxloom.audio import Audio, Limits
 from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.events import announce
+from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec
 from voxloom.forgotten import digest as digest_of
 from voxloom.jobs import Jobs
@@ -58,7 +59,7 @@ class Takes:
         levels = audio.measure(clip)
         check_take(clip, levels, self._limits, labels.text)
         wav = audio.encode_wav(clip.samples)
-        take = self._write(self._record(labels, levels, wav), wav)
+        take = self._write(self._record(labels, clip, levels, wav), wav)
         body = RecordingStored(
             utterance=take.record.utterance,
             speaker=take.record.speaker,
@@ -85,7 +86,7 @@ class Takes:
                 self._store.delete(wav_key)
                 _log.info("removed %s: no record names it, its upload was cut off", wav_key)
 
-    def _record(self, labels: Labels, levels: AudioLevels, wav: bytes) -> RawUtterance:
+    def _record(self, labels: Labels, clip: Audio, levels: AudioLevels, wav: bytes) -> RawUtterance:
         digest = hashlib.sha256(wav).hexdigest()
         return RawUtterance(
             utterance=utterance_id(labels.speaker, labels.text, digest),
@@ -98,6 +99,7 @@ class Takes:
             audio_sha256=digest,
             levels=levels,
             created_at=self._now().isoformat(timespec="milliseconds"),
+            fingerprint=fingerprint(clip.samples),
         )
 
     def _write(self, record: RawUtterance, wav: bytes) -> StoredTake:

@@ -60,14 +60,15 @@ def find_dataset(store: ObjectStore, name: str) -> DatasetRecord:
 
 
 def refuse_lossy(dataset: DatasetRecord, recipe: Recipe) -> None:
-    """Law 8: training does not start on a dataset that lost too much."""
-    if dataset.lost_fraction > recipe.max_lost_fraction:
+    """Law 8: training does not start on a dataset that lost more than the recipe or its build allows."""
+    allowed = max(recipe.max_lost_fraction, dataset.max_dropped_fraction or 0.0)
+    if dataset.lost_fraction > allowed:
         reasons = ", ".join(
             f"{count} {reason}" for reason, count in sorted(dataset.dropped_by_reason.items())
         )
         raise NotReady(
             f"dataset {dataset.dataset} lost {dataset.lost_fraction:.0%} of its clips ({reasons}), "
-            f"allowed are {recipe.max_lost_fraction:.0%}; see `voxloom dataset show {dataset.dataset}`"
+            f"allowed are {allowed:.0%}; see `voxloom dataset show {dataset.dataset}`"
         )
 
 

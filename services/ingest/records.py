@@ -1,0 +1,111 @@
+"""What is stored, one record after the other, in bounded memory."""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+
+from voxloom import audio, keys
+from voxloom.errors import BadInput, NewerSchema, NotFound
+from voxloom.fingerprint import fingerprint, is_fingerprint
+from voxloom.manifest import RawUtterance
+from voxloom.storage import ObjectStore, list_all, read_model
+from voxloom.threads import ordered_map
+
+_READERS = 8  # small reads, mostly waits
+
+
+class Drop(StrEnum):
+    """Why a stored utterance is not in the dataset. `import_...` reasons come from the import reports."""
+
+    RECORD_UNREADABLE = "record_unreadable"
+    AUDIO_MISSING = "audio_missing"
+    AUDIO_DAMAGED = "audio_damaged"  # not what its record says
+    NO_TEXT = "no_text"
+    TOO_LONG_FOR_CTC = "too_long_for_ctc"  # more characters than output frames
+    # By design, no loss:
+    DUPLICATE_AUDIO = "duplicate_audio"
+    DUPLICATE_UTTERANCE = "duplicate_utterance"
+    NEAR_DUPLICATE_AUDIO = "near_duplicate_audio"  # another copy of one recording
+    SENTENCE_IN_VAL_OR_TEST = "sentence_in_val_or_test"
+    SPEAKER_IN_VAL_OR_TEST = "speaker_in_val_or_test"
+    NOT_IN_MIX = "not_in_mix"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stored utterance; `fault` says why it cannot be used, and then there may be no record."""
+
+    utterance: str
+    source: str
+    raw: RawUtterance | None = None
+    fault: Drop | None = None
+
+
+def read_records(store: ObjectStore) -> Iterator[Found]:
+    """Every record that is there, by key; one that was deleted just now is not."""
+    with closing(ordered_map(lambda stem: _find(store, *stem), _stems(store), _READERS)) as found:
+        yield from (each for each in found if each is not None)
+
+
+def count_stored(store: ObjectStore) -> int:
+    """How many utterances are stored, by listing alone."""
+    return sum(info.key.endswith(".json") for info in list_all(store, keys.RAW))
+
+
+def _stems(store: ObjectStore) -> Iterator[tuple[str, bool]]:
+    return pair_up(info.key for info in list_all(store, keys.RAW))
+
+
+def pair_up(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Stems of the records among sorted keys, and whether each has a WAV.
+
+    Between `u.json` and `u.wav` come only names that begin with `u.`, so what waits for its WAV is a stack.
+    """
+    waiting: list[str] = []
+    for name in names:
+        while waiting and f"{waiting[-1]}.wav" < name:
+            yield waiting.pop(), False
+        if name.endswith(".json"):
+            waiting.append(name.removesuffix(".json"))
+        elif waiting and name == f"{waiting[-1]}.wav":
+            yield waiting.pop(), True
+    while waiting:
+        yield waiting.pop(), False
+
+
+def _find(store: ObjectStore, stem: str, has_audio: bool) -> Found | None:
+    _, source, *_, utterance = stem.split("/")
+    try:
+        raw = _read(store, stem)
+    except NewerSchema:
+        raise  # left out it could be what keeps a sentence of test out of train: a newer release has to build
+    except BadInput:
+        return Found(utterance, source, fault=Drop.RECORD_UNREADABLE)
+    except NotFound:
+        return None
+    if not has_audio:
+        return Found(utterance, source, raw, Drop.AUDIO_MISSING)
+    return Found(utterance, source, _with_fingerprint(store, raw))
+
+
+def _read(store: ObjectStore, stem: str) -> RawUtterance:
+    raw = read_model(store, f"{stem}.json", RawUtterance)
+    if keys.raw_record(raw.source, raw.speaker, raw.utterance) != f"{stem}.json":
+        raise BadInput(f"{stem}.json says it is {raw.source}/{raw.speaker}/{raw.utterance}")
+    if not (math.isfinite(raw.levels.duration_s) and raw.levels.duration_s >= 0):
+        raise BadInput(f"{stem}.json says it lasts {raw.levels.duration_s} s")
+    return raw
+
+
+def _with_fingerprint(store: ObjectStore, raw: RawUtterance) -> RawUtterance:
+    """Records of releases before fingerprints have none. Audio that cannot be read is found when shards are
+    written."""
+    if is_fingerprint(raw.fingerprint):
+        return raw
+    try:
+        wav = store.get(keys.raw_audio(raw.source, raw.speaker, raw.utterance))
+        return raw.model_copy(update={"fingerprint": fingerprint(audio.decode(wav).samples)})
+    except (BadInput, NotFound):
+        return raw.model_copy(update={"fingerprint": ""})

@@ -14,6 +14,7 @@ from services.ingest.refusals import ReportLine, read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
+from voxloom.dataset_report import DatasetReport
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.events import announce
 from voxloom.job_lease import job_key
@@ -33,6 +34,7 @@ from voxloom.storage import ObjectStore, exists, list_all, read_model, usable, w
 from voxloom.v1.events_pb2 import DatasetReady
 
 KIND = "dataset"
+DEFAULT_MAX_DROPPED = 0.1
 _MAX_SNAPSHOTS = 5
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class BuildSpec(Record):
     """What a dataset job is asked for; `{}` of older releases means everything."""
 
     mix: Mix | None = None
-    max_dropped: float = Field(default=0.1, ge=0, le=1)  # of each source, to faults
+    max_dropped: float = Field(default=DEFAULT_MAX_DROPPED, ge=0, le=1)  # of each source, to faults
 
 
 class _Stale(Exception):
@@ -192,6 +194,15 @@ def list_datasets(store: ObjectStore) -> list[DatasetRecord]:
     found = [info.key for info in list_all(store, "manifests/") if info.key.endswith("/dataset.json")]
     records = usable(lambda key: read_model(store, key, DatasetRecord), found)
     return sorted(records, key=lambda record: (record.created_at, record.dataset), reverse=True)
+
+
+def read_report_of(store: ObjectStore, record: DatasetRecord) -> DatasetReport:
+    """NotFound for a dataset that was made before there were reports."""
+    if record.report is None:
+        raise NotFound(
+            f"dataset {record.dataset} was made by a release that wrote no reports; the next dataset has one"
+        )
+    return read_model(store, record.report.key, DatasetReport)
 
 
 def refuse_empty(snapshot: Snapshot) -> None:

@@ -8,11 +8,13 @@ from pydantic import ValidationError
 
 from services.ingest.clips import LANGUAGE
 from services.ingest.corpus import Format, ImportSpec
+from services.ingest.dataset import DEFAULT_MAX_DROPPED, BuildSpec
 from services.ingest.policy import Decision
 from voxloom.corpora.selection import Selection
 from voxloom.errors import BadInput
 from voxloom.jobs import JobRecord, JobState
 from voxloom.manifest import SPLITS, DatasetRecord, SplitName
+from voxloom.mix import mix_of
 from voxloom.v1 import ingest_pb2
 
 _MAX_CORPUS = 100
@@ -84,6 +86,26 @@ def _selection(message: ingest_pb2.Selection) -> Selection:
     except ValidationError as error:
         faults = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors()[:3])
         raise BadInput(f"the selection cannot be used: {faults}") from error
+
+
+def build_spec(message: ingest_pb2.BuildDatasetRequest) -> BuildSpec:
+    """What a dataset job is asked for, or BadInput."""
+    mix = mix_of(_mix(message.mix)) if message.HasField("mix") else None
+    allowed = message.max_dropped if message.HasField("max_dropped") else DEFAULT_MAX_DROPPED
+    if not 0 <= allowed <= 1:  # refuses NaN as well
+        raise BadInput(
+            f"max_dropped is {allowed}; expected 0 to 1, the share of a source that faults may cost"
+        )
+    return BuildSpec(mix=mix, max_dropped=allowed)
+
+
+def _mix(message: ingest_pb2.Mix) -> dict[str, object]:
+    sources = {}
+    for name, share in message.sources.items():
+        limits = {limit: getattr(share, limit) for limit in ("max", "max_hours") if share.HasField(limit)}
+        lists = {"corpora": tuple(share.corpora), "languages": tuple(share.languages)}
+        sources[name] = {"min": share.min, **limits, **lists}
+    return {"name": message.name, "sources": sources, "seed": message.seed}
 
 
 def split(name: str) -> SplitName:

@@ -63,9 +63,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         return await blocking(self._message, job)
 
     async def BuildDataset(self, request: ingest_pb2.BuildDatasetRequest, context: Any) -> ingest_pb2.Job:
-        job = await blocking(
-            self._jobs.submit, dataset.KIND, f"asked-{uuid.uuid4().hex[:12]}", {}, uuid.uuid4().hex
-        )
+        spec = messages.build_spec(request).model_dump(mode="json")
+        asked, trace = f"asked-{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
+        job = await blocking(self._jobs.submit, dataset.KIND, asked, spec, trace)
         self._wake()
         return await blocking(self._message, job)
 
@@ -102,6 +102,15 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             self._wake()
             response.job.CopyFrom(await blocking(self._message, job))
         return response
+
+    async def GetDatasetReport(
+        self, request: ingest_pb2.GetDatasetReportRequest, context: Any
+    ) -> ingest_pb2.GetDatasetReportResponse:
+        record = await blocking(self._dataset, request.dataset)
+        report = await blocking(dataset.read_report_of, self._store, record)
+        return ingest_pb2.GetDatasetReportResponse(
+            dataset=messages.dataset_message(record), report_json=report.model_dump_json()
+        )
 
     async def ReadManifest(
         self, request: ingest_pb2.ReadManifestRequest, context: Any

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ingest_corpora import HeardBus, Taker, accept_import, clip, csv_corpus, objects, run_next, tar
+from voices import encoded
 
 from services.ingest import shards
 from services.ingest.config import IngestConfig
@@ -18,18 +19,30 @@ from services.ingest.records import Drop
 from services.ingest.split import OWN, point, sentence_key
 from voxloom import audio, keys
 from voxloom.bus import kind_of
+from voxloom.dataset_report import DatasetReport, LineageLine
 from voxloom.errors import BadInput
 from voxloom.jobs import JobInterrupted, Jobs
-from voxloom.manifest import AudioLevels, DatasetRecord, RawUtterance, Utterance, read_csv
+from voxloom.manifest import (
+    AudioLevels,
+    Counts,
+    DatasetRecord,
+    RawUtterance,
+    Shortfall,
+    Utterance,
+    read_csv,
+)
+from voxloom.mix import Mix, Share
+from voxloom.record import parse_lines
 from voxloom.storage import FolderStore, read_model, write_model
 from voxloom.tokenizer import encoder_frames
 
 
-def is_trained_on(text: str) -> bool:
-    return OWN.split_at(point("sentence", sentence_key(text))) == "train"
+def split_of(text: str) -> str:
+    return OWN.split_at(point("sentence", sentence_key(text)))
 
 
-TEXTS = [text for text in (f"prompt {a}{b}" for a in "abcde" for b in "klmno") if is_trained_on(text)]
+PROMPTS = [f"prompt {a}{b}" for a in "abcde" for b in "klmno"]
+TEXTS = [text for text in PROMPTS if split_of(text) == "train"]
 WAVS = {seed: audio.encode_wav(audio.decode(clip(seed)).samples) for seed in range(12)}
 
 
@@ -69,9 +82,9 @@ class World:
         write_model(self.store, keys.raw_record(raw.source, raw.speaker, raw.utterance), raw)
         return raw
 
-    def build(self) -> DatasetRecord:
+    def build(self, **spec: Any) -> DatasetRecord:
         self.builds += 1
-        self.jobs.submit(KIND, f"build-{self.builds}", {}, "trace")
+        self.jobs.submit(KIND, f"build-{self.builds}", spec, "trace")
         result = run_next(self.jobs, KIND, self.builder.run)
         return read_model(self.store, keys.dataset_record(result["dataset"]), DatasetRecord)
 
@@ -175,7 +188,7 @@ def test_every_drop_has_its_reason(world: World) -> None:
     world.store.put(keys.raw_record("user_recorded", "else", "u9"), world.store.get(_key("u0")))
     world.record(10)
     world.store.put(keys.raw_audio("user_recorded", "me", "u10"), WAVS[11])
-    record = world.build()
+    record = world.build(max_dropped=0.6)
     assert record.dropped_by_reason == {
         Drop.NO_TEXT: 1,
         Drop.TOO_LONG_FOR_CTC: 1,
@@ -200,7 +213,7 @@ def test_refused_clips_of_imports_are_part_of_the_report(world: World) -> None:
     files = csv_corpus(8, speakers=8)
     accept_import(world.store, world.jobs, tar(files | {"clips/1.wav": b""}), "one", max_refused_fraction=0.5)
     take_in.run()
-    record = world.build()
+    record = world.build(max_dropped=0.5)
     assert record.dropped_by_reason == {"import_unreadable_audio": 1}
     assert record.dropped_examples["import_unreadable_audio"] == ["village: clips/1.wav"]
     assert (record.considered, record.dropped_fraction) == (8, pytest.approx(1 / 8))
@@ -224,6 +237,82 @@ def test_empty_val_and_test_are_told(world: World) -> None:
         world.jobs.get(KIND, "build-1").result["summary"]
         == "1 train, 0 val, 0 test; val is empty; test is empty"
     )
+
+
+def test_a_source_that_lost_too_much_is_no_dataset_unless_somebody_says_so(world: World) -> None:
+    for seed in range(6):
+        world.record(seed)
+    world.store.delete(keys.raw_audio("user_recorded", "me", "u5"))
+    with pytest.raises(
+        BadInput, match=r"user_recorded lost 1 of 6 clips \(17%: 1 audio_missing\)"
+    ) as refused:
+        world.build()
+    assert "--max-dropped" in str(refused.value)
+    assert not list_datasets(world.store)
+    record = world.build(max_dropped=0.2)
+    assert record.max_dropped_fraction == 0.2
+    assert record.dropped_by_source == {"user_recorded": {"audio_missing": 1}}
+
+
+def test_what_imports_refused_counts_to_the_source_that_they_said(world: World) -> None:
+    world.record(0)
+    broken = tar(csv_corpus(4) | {"clips/1.wav": b""})
+    accept_import(world.store, world.jobs, broken, max_refused_fraction=0.5, source="tts_generated")
+    Taker(world.store, world.bus, world.jobs).run()
+    with pytest.raises(BadInput, match="tts_generated lost 1 of 4"):
+        world.build()
+
+
+def test_lineage_and_report_say_where_every_clip_is_from(world: World) -> None:
+    for seed in range(3):
+        world.record(seed)
+    world.record(3, text=next(text for text in PROMPTS if split_of(text) == "test"))
+    record = world.build()
+    assert record.lineage
+    assert record.report
+    stored = world.store.get(record.lineage.key)
+    assert hashlib.sha256(stored).hexdigest() == record.lineage.sha256
+    lines = list(parse_lines(record.lineage.key, io.BytesIO(stored), LineageLine))
+    rows = {row.utterance: row for split in record.splits for row in world.rows(record, split)}
+    assert [line.utterance for line in lines] == sorted(rows)
+    for line in lines:
+        raw = read_model(world.store, line.record_key, RawUtterance)
+        assert (line.audio_sha256, line.created_at) == (raw.audio_sha256, raw.created_at)
+        assert (line.split, line.why) == (rows[line.utterance].split, "hash of the sentence")
+    report = read_model(world.store, record.report.key, DatasetReport)
+    assert report.by_split["test"]["user_recorded"].utterances == 1
+    assert all(sum(map(sum, each.counts.values())) == 4 for each in report.histograms)
+    assert "".join(sorted(report.characters)) == record.alphabet
+    assert record.corpora["own"].utterances == {"test": 1, "train": 3}
+
+
+def test_a_kept_published_test_split_is_a_named_test_set(world: World) -> None:
+    world.record(0)
+    fields = {"source": "imported", "corpus": "an4", "published_split": "test"}
+    world.record(1, speaker="an4-a", **fields)
+    world.record(2, speaker="an4-b", **fields)
+    assert world.build().test_sets == {"an4": Counts(utterances=2, speakers=2, hours=2 / 3600)}
+
+
+def test_another_coding_of_a_recording_is_a_copy_of_it(world: World) -> None:
+    """Records of releases before fingerprints get theirs from the audio."""
+    world.record(0)
+    again = audio.decode(encoded(audio.decode(WAVS[0]).samples * 0.5, "OGG", "VORBIS")).samples
+    world.record(1, wav=audio.encode_wav(again[300:]))
+    record = world.build()
+    assert record.dropped_examples == {Drop.NEAR_DUPLICATE_AUDIO: ["u1 sounds like u0"]}
+    assert record.lost_fraction == 0
+
+
+def test_a_mix_is_part_of_the_record_and_told(world: World) -> None:
+    for seed in range(5):
+        world.record(seed)
+    record = world.build(mix=Mix(name="two", sources={"own": Share(min=9, max=9)}).model_dump(mode="json"))
+    assert record.mix
+    assert record.mix_shortfalls == {"own": Shortfall(wanted=9, found=5)}
+    summary = world.jobs.get(KIND, "build-1").result["summary"]
+    assert summary.endswith("mix two; own: 5 of the 9 wanted")
+    assert world.build().dataset == record.dataset  # of the same rows
 
 
 def test_a_stopped_build_keeps_its_shards_and_ends_with_the_same_bytes(
@@ -297,7 +386,7 @@ def test_a_dataset_that_cannot_get_back_its_shards_keeps_its_manifests(world: Wo
     (shard,) = record.splits["train"].shards
     world.store.delete(shard)
     world.store.put(keys.raw_audio("user_recorded", "me", raws[0].utterance), WAVS[9])
-    assert world.build().dataset != record.dataset
+    assert world.build(max_dropped=0.5).dataset != record.dataset
     kept = objects(world.store, f"manifests/{record.dataset}/")
-    assert len(kept) == 4
+    assert len(kept) == 6
     assert shard not in kept

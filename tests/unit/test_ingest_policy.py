@@ -222,3 +222,12 @@ def test_the_alarm_rings_once_and_survives_a_store_that_is_down() -> None:
     rung.clear()
     alarm.set(0.01)
     assert not rung.wait(0.05)
+
+
+def test_the_next_dataset_is_asked_for_as_the_latest_was(world: World) -> None:
+    spec = {"mix": {"name": "m", "sources": {"own": {"max": 3}}}, "max_dropped": 0.3}
+    world.jobs.submit(dataset.KIND, "asked", spec)
+    world.build("d-1", 0)
+    world.add("a", "b", "c")
+    world.step(after_s=6)
+    assert world.jobs.get(dataset.KIND, "auto-d-1-3").spec == spec

@@ -8,14 +8,11 @@ import pytest
 from services.ingest.split import (
     OTHER,
     OWN,
-    Placed,
     Shares,
     assign,
-    leaks,
-    overlapping_test_sentences,
-    place,
     point,
     sentence_key,
+    why,
 )
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
 
@@ -42,10 +39,6 @@ def raw(text: str = "hello", **fields: object) -> RawUtterance:
         },  # type: ignore[arg-type]
         text=text,
     )
-
-
-def placed(text: str, split: SplitName, corpus: str, *, published: bool = False) -> Placed:
-    return Placed(raw(text, corpus=corpus, published_split=split if published else None), text, split)
 
 
 def test_the_hash_is_frozen() -> None:
@@ -125,45 +118,10 @@ def test_val_is_carved_out_of_published_train_by_speaker_and_test_is_left_alone(
     assert test == {"test"}
 
 
-def test_place_carves_val_only_in_corpora_that_published_none() -> None:
-    speakers = [f"x-{i}" for i in range(300)]
-    rows = [(raw(corpus="with", speaker=s, published_split="train"), "t") for s in speakers]
-    rows.append((raw(corpus="with", published_split="val"), "t"))
-    rows += [(raw(corpus="without", speaker=s, published_split="train"), "t") for s in speakers]
-    counts = Counter((each.raw.corpus, each.split) for each in place(rows))
-    assert counts["with", "val"] == 1
-    assert counts["without", "val"] > 5
-
-
-def test_more_data_moves_nothing() -> None:
-    few = [raw(f"sentence {i}", source="user_recorded") for i in range(50)]
-    before = {each.raw.utterance: each.split for each in place([(r, r.text) for r in few])}
-    many = few + [raw(f"later {i}", speaker=f"c-{i}") for i in range(50)]
-    after = {each.raw.utterance: each.split for each in place([(r, r.text) for r in many])}
-    assert before.items() <= after.items()
-
-
-def test_a_sentence_of_val_or_test_is_trained_on_from_no_source() -> None:
-    rows = [placed("yes", "test", "a"), placed("no", "val", "a")]
-    leaking = [placed("yes", "train", "b"), placed("no", "train", "b"), placed("yes", "train", "a")]
-    fine = [placed("maybe", "train", "b")]
-    assert leaks([*rows, *leaking, *fine]) == {each.raw.utterance for each in leaking}
-
-
-def test_a_kept_published_split_may_overlap_with_itself_only() -> None:
-    rows = [
-        placed("yes", "test", "an4", published=True),
-        placed("yes", "train", "an4", published=True),
-        placed("no", "val", "own"),
-    ]
-    other_corpus = placed("yes", "train", "own")
-    held_out_elsewhere = placed("no", "train", "an4", published=True)
-    assert leaks([*rows, other_corpus, held_out_elsewhere]) == {
-        other_corpus.raw.utterance,
-        held_out_elsewhere.raw.utterance,
-    }
-
-
-def test_overlaps_are_counted_in_test_utterances() -> None:
-    rows = [placed("yes", "test", "an4"), placed("yes", "test", "an4"), placed("go", "test", "an4")]
-    assert overlapping_test_sentences([*rows, placed("yes", "train", "an4"), placed("go", "val", "an4")]) == 2
+def test_why_names_what_decided() -> None:
+    assert why("tts_generated", None, True, "train") == "synthetic speech is always trained on"
+    assert why("imported", "test", True, "test") == "published split"
+    assert why("imported", "train", True, "val") == "val carved out of published train by hash"
+    assert why("user_recorded", None, True, "val") == "hash of the sentence"
+    assert why("imported", None, False, "val") == "hash of the sentence"
+    assert why("imported", None, True, "val") == "hash of the speaker"

@@ -148,9 +148,44 @@ class Job(_message.Message):
     marked: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., not_selected_by_reason: _Optional[_Mapping[str, int]] = ..., deleted_utterances: _Optional[int] = ..., marked: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class MixShare(_message.Message):
+    __slots__ = ("min", "max", "max_hours", "corpora", "languages")
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    MAX_HOURS_FIELD_NUMBER: _ClassVar[int]
+    CORPORA_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    min: int
+    max: int
+    max_hours: float
+    corpora: _containers.RepeatedScalarFieldContainer[str]
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, min: _Optional[int] = ..., max: _Optional[int] = ..., max_hours: _Optional[float] = ..., corpora: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Mix(_message.Message):
+    __slots__ = ("name", "sources", "seed")
+    class SourcesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: MixShare
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[MixShare, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sources: _containers.MessageMap[str, MixShare]
+    seed: int
+    def __init__(self, name: _Optional[str] = ..., sources: _Optional[_Mapping[str, MixShare]] = ..., seed: _Optional[int] = ...) -> None: ...
+
 class BuildDatasetRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("mix", "max_dropped")
+    MIX_FIELD_NUMBER: _ClassVar[int]
+    MAX_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    mix: Mix
+    max_dropped: float
+    def __init__(self, mix: _Optional[_Union[Mix, _Mapping]] = ..., max_dropped: _Optional[float] = ...) -> None: ...
 
 class WatchJobRequest(_message.Message):
     __slots__ = ("id", "kind")
@@ -175,6 +210,20 @@ class GetDatasetRequest(_message.Message):
     DATASET_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     def __init__(self, dataset: _Optional[str] = ...) -> None: ...
+
+class GetDatasetReportRequest(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    def __init__(self, dataset: _Optional[str] = ...) -> None: ...
+
+class GetDatasetReportResponse(_message.Message):
+    __slots__ = ("dataset", "report_json")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    REPORT_JSON_FIELD_NUMBER: _ClassVar[int]
+    dataset: Dataset
+    report_json: str
+    def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ..., report_json: _Optional[str] = ...) -> None: ...
 
 class SplitCounts(_message.Message):
     __slots__ = ("utterances", "speakers", "hours")

@@ -60,6 +60,11 @@ class IngestServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_ingest__pb2.Dataset.FromString,
                 _registered_method=True)
+        self.GetDatasetReport = channel.unary_unary(
+                '/voxloom.v1.IngestService/GetDatasetReport',
+                request_serializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportResponse.FromString,
+                _registered_method=True)
         self.ReadManifest = channel.unary_stream(
                 '/voxloom.v1.IngestService/ReadManifest',
                 request_serializer=voxloom_dot_v1_dot_ingest__pb2.ReadManifestRequest.SerializeToString,
@@ -121,6 +126,13 @@ class IngestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDatasetReport(self, request, context):
+        """Counts, histograms and characters of a dataset; NOT_FOUND for one of a release before there were reports.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadManifest(self, request, context):
         """The CSV manifest of one split, as it lies in the store.
         """
@@ -177,6 +189,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.GetDataset,
                     request_deserializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_ingest__pb2.Dataset.SerializeToString,
+            ),
+            'GetDatasetReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDatasetReport,
+                    request_deserializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportResponse.SerializeToString,
             ),
             'ReadManifest': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadManifest,
@@ -335,6 +352,33 @@ class IngestService(object):
             '/voxloom.v1.IngestService/GetDataset',
             voxloom_dot_v1_dot_ingest__pb2.GetDatasetRequest.SerializeToString,
             voxloom_dot_v1_dot_ingest__pb2.Dataset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDatasetReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.IngestService/GetDatasetReport',
+            voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportRequest.SerializeToString,
+            voxloom_dot_v1_dot_ingest__pb2.GetDatasetReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
+from voices import speech
 
 from voxloom.audio import encode_wav
 from voxloom.rpc import channel
@@ -91,9 +91,7 @@ def corpus(num_clips: int, **more: bytes) -> bytes:
 
 
 def tones(seed: int) -> Any:
-    time_s = np.arange(16000) / 16000
-    voice = np.sin(2 * np.pi * (150 + seed) * time_s) * np.clip(np.sin(2 * np.pi * 2 * time_s), 0, 1)
-    return (0.3 * voice).astype(np.float32)
+    return speech(1.0, seed=seed + 1, level=0.3)
 
 
 def messages(data: bytes, **spec: Any) -> Iterator[ingest_pb2.ImportCorpusRequest]:

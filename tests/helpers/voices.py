@@ -13,13 +13,13 @@ def speech(
     """Some four syllables a second: tones of a moving pitch under an envelope, over a faint noise floor. Each
     seed has its own pitch and rhythm, as another recording has."""
     random = np.random.default_rng(seed)
-    tune = np.random.default_rng([seed, 1]).uniform(-1, 1, 6) if seed else np.zeros(6)
+    tune = np.random.default_rng([seed, 1]).uniform(-1, 1, 5) if seed else np.zeros(5)
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     pitch_hz = 140 * 2 ** (tune[0] / 2) + 40 * np.sin(2 * np.pi * (0.7 + tune[1] / 2) * time_s + 3 * tune[2])
     phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
     voice = sum(np.sin(n * phase + random.uniform(0, 6)) / n for n in range(1, 20))
-    beat = 2 * np.pi * (2 + tune[3] / 2) * time_s + 3 * tune[4]
-    envelope = np.clip(np.sin(beat) * (1 + tune[5] * time_s / seconds / 2), 0, None) ** 0.5
+    beat = 2 * np.pi * (2 + abs(tune[3])) * time_s
+    envelope = np.clip(np.sin(beat) * (1 + tune[4] * time_s / seconds / 2), 0, None) ** 0.5
     floor = random.standard_normal(len(time_s)) * 0.002
     return (level * (voice * envelope / 2 + floor)).astype(np.float32)
 

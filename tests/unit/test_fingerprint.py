@@ -13,8 +13,8 @@ from voxloom import audio
 from voxloom.audio import Samples
 from voxloom.fingerprint import MAX_DISTANCE, NUM_DIGITS, distance, fingerprint, is_fingerprint
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples/an4/test").glob("*.opus"))[:24]
-assert len(EXAMPLES) == 24
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples/an4/test").glob("*.opus"))[:12]
+assert len(EXAMPLES) == 12
 CLIPS = [audio.decode(path.read_bytes()).samples for path in EXAMPLES]
 
 
@@ -40,7 +40,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_copy_is_recognised(change: str) -> None:
-    few = CLIPS[:8]
+    few = CLIPS[:5]
     found = [distance(fingerprint(CHANGES[change](samples)), fingerprint(samples)) for samples in few]
     assert sum(value <= MAX_DISTANCE for value in found) >= len(few) - 1, found
 
@@ -53,7 +53,7 @@ def test_no_two_recordings_are_alike() -> None:
 
 @pytest.mark.parametrize("speed", [0.93, 1.07])
 def test_another_speed_is_another_recording(speed: float) -> None:
-    for samples in CLIPS[:6]:
+    for samples in CLIPS[:4]:
         faster = soxr.resample(samples, 16000, round(16000 * speed))
         assert distance(fingerprint(faster), fingerprint(samples)) > MAX_DISTANCE
 

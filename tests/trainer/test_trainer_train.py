@@ -120,6 +120,9 @@ def test_only_faults_count_as_loss(tmp_path):
     _, lossy, _ = make_dataset(tmp_path / "b", dropped={"sentence_in_val_or_test": 6, "silent": 2})
     with pytest.raises(NotReady, match=r"lost 17% .* 2 silent"):
         refuse_lossy(lossy, RECIPES["tiny"])
+    refuse_lossy(
+        lossy.model_copy(update={"max_dropped_fraction": 0.9}), RECIPES["tiny"]
+    )  # its build allowed it
 
 
 def test_a_dataset_without_its_shards_is_not_trained_on(tmp_path):

@@ -22,6 +22,7 @@ from services.recorder.takes import StoredTake, Takes
 from voxloom import audio, keys
 from voxloom.bus import Event, MemoryBus
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
+from voxloom.fingerprint import is_fingerprint
 from voxloom.manifest import RawUtterance
 from voxloom.storage import FolderStore, list_all, read_model
 
@@ -154,6 +155,7 @@ class TestAdd:
         before = [(info.key, info.etag) for info in list_all(recorder.store, "raw/")]
         again = recorder.add(wav(speech()))
         raw = recorder.add(speech().tobytes(), pcm16=Pcm16(16000, 1))
+        assert is_fingerprint(first.record.fingerprint)
         assert first.record == again.record == raw.record
         assert (first.already_stored, again.already_stored, raw.already_stored) == (False, True, True)
         assert [(info.key, info.etag) for info in list_all(recorder.store, "raw/")] == before

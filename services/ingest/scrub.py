@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from services.ingest.rewrite import drop_lines, rewrite_document
 from services.ingest.traces import speaks_of
@@ -44,6 +45,8 @@ def dataset(store: ObjectStore, name: str, gone: Gone, at: str, check: Check) ->
         check()
         _rewrite_shard(store, info.key, ids)
     documents(store, name, ids)
+    speakers = {(row.source, row.speaker) for split in SPLITS for row in rows[split]}
+    rewrite_document(store, keys.dataset_report(name), lambda item: _is_one_of(item, speakers))
     for split in SPLITS:
         if rows[split]:
             _rewrite_manifest(store, keys.manifest(name, split), ids)
@@ -69,6 +72,11 @@ def unfinished(store: ObjectStore, name: str, gone: Gone, check: Check) -> None:
         for key in left:
             check()
             store.delete(key)
+
+
+def _is_one_of(item: Any, speakers: set[tuple[str, str]]) -> bool:
+    """Whether an item of a report counts what a speaker said; the count would no longer be right either."""
+    return isinstance(item, dict) and (item.get("source"), item.get("speaker")) in speakers
 
 
 def remove(store: ObjectStore, key: str) -> bool:

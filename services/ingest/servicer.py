@@ -108,9 +108,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.GetDatasetReportResponse:
         record = await blocking(self._dataset, request.dataset)
         report = await blocking(dataset.read_report_of, self._store, record)
-        return ingest_pb2.GetDatasetReportResponse(
-            dataset=messages.dataset_message(record), report_json=report.model_dump_json()
-        )
+        message = await blocking(self._dataset_message, record)
+        return ingest_pb2.GetDatasetReportResponse(dataset=message, report_json=report.model_dump_json())
 
     async def ReadManifest(
         self, request: ingest_pb2.ReadManifestRequest, context: Any

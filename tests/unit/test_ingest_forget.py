@@ -94,7 +94,7 @@ class World:
 
     def build(self) -> DatasetRecord:
         builder = DatasetBuilder(IngestConfig(), self.store, HeardBus(), self.jobs)
-        self.jobs.submit(dataset.KIND, f"build-{len(self.jobs.list(dataset.KIND))}", {})
+        self.jobs.submit(dataset.KIND, f"build-{len(self.jobs.list(dataset.KIND))}", {"max_dropped": 0.5})
         found = run_next(self.jobs, dataset.KIND, builder.run)
         return read_model(self.store, keys.dataset_record(found["dataset"]), DatasetRecord)
 
@@ -329,7 +329,7 @@ def whole_row(utterance: str) -> bytes:
 def test_a_build_that_is_under_way_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     words = world.words(*world.utterances())
     late = objects(world.store, f"manifests/{world.dataset.dataset}/")
-    world.jobs.submit(dataset.KIND, "late", {})
+    world.jobs.submit(dataset.KIND, "late", {"max_dropped": 0.5})
     build = world.jobs.claim(dataset.KIND)
     assert build is not None
 

@@ -111,7 +111,7 @@ def report(
         answer = ingest.GetDatasetReport(request, timeout=CALL_TIMEOUT_S)
     found = parse_model("report.json", answer.report_json, DatasetReport)
     if html is not None:
-        _write(html, dataset_html.page(record_of(answer.dataset), found))
+        _write(html, dataset_html.page(record_of(answer.dataset), found, answer.dataset.withdrawn_utterances))
         say(f"{html} tells of dataset {found.dataset}", "green")
     elif json_:
         print_json({**dataset_view.document_of(answer.dataset), "report": found.model_dump()})

@@ -32,11 +32,14 @@ svg { width: 100%; height: auto } svg text { fill: var(--ink); font-size: 11px }
 """
 
 
-def page(record: DatasetRecord, report: DatasetReport) -> str:
-    """Every text in it is escaped: transcripts, names and ids come from outside."""
+def page(record: DatasetRecord, report: DatasetReport, withdrawn: int = 0) -> str:
+    """Every text in it is escaped: transcripts, names and ids come from outside. `withdrawn`: utterances that
+    are gone since it was built."""
     body = [
         f"<h1>Dataset {_text(record.dataset)}</h1>",
         f"<p>Created {_text(when(record.created_at))}; languages: {_text(', '.join(record.languages))}.</p>",
+        f'<p class="warn">{withdrawn} utterances were withdrawn since; the counts include them.</p>'
+        * bool(withdrawn),
         *_sizes(record, report),
         *_mix(record),
         *_left_out(record),

@@ -11,6 +11,7 @@ from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal, printable
 from voxloom.errors import BadInput, Conflict, NotFound
+from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import NOTHING_FORGOTTEN, Forgotten
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
 from voxloom.storage import ObjectStore, read_model, write_model
@@ -165,11 +166,16 @@ def _same_split(found: RawUtterance, fields: _Fields) -> bool:
 
 
 def _store(store: ObjectStore, data: bytes, fields: _Fields, created_at: str) -> Stored:
-    wav, levels = _check_audio(data)
+    samples, levels = _check_audio(data)
     _check_rate(fields, levels.duration_s)
+    wav = audio.encode_wav(samples)
     _put_audio(store, fields.audio_key, wav)
     record = RawUtterance(
-        **vars(fields), audio_sha256=hashlib.sha256(wav).hexdigest(), levels=levels, created_at=created_at
+        **vars(fields),
+        audio_sha256=hashlib.sha256(wav).hexdigest(),
+        levels=levels,
+        created_at=created_at,
+        fingerprint=fingerprint(samples),
     )
     try:
         write_model(store, fields.record_key, record, if_absent=True)
@@ -178,7 +184,7 @@ def _store(store: ObjectStore, data: bytes, fields: _Fields, created_at: str) ->
     return Stored(fields.utterance, levels.duration_s, added=True)
 
 
-def _check_audio(data: bytes) -> tuple[bytes, AudioLevels]:
+def _check_audio(data: bytes) -> tuple[audio.Samples, AudioLevels]:
     try:
         clip = audio.decode(data, max_seconds=_DECODED_S)
     except BadInput as error:
@@ -187,7 +193,7 @@ def _check_audio(data: bytes) -> tuple[bytes, AudioLevels]:
     if fault := audio.find_fault(clip, levels, LIMITS):
         peak, clipped = f"{levels.peak_dbfs:.0f} dBFS", f"{levels.clipped_fraction:.1%}"
         raise _Refused(fault, f"{levels.duration_s:.2f} s, peak {peak}, {clipped} clipped")
-    return audio.encode_wav(clip.samples), levels
+    return clip.samples, levels
 
 
 def _check_rate(fields: _Fields, duration_s: float) -> None:

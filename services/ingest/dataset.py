@@ -1,6 +1,7 @@
 """The dataset job: a snapshot of all that is stored, written as CSV, shards and, last, dataset.json."""
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 
@@ -81,6 +82,7 @@ class DatasetBuilder:
             ) as snapshot:
                 refuse_empty(snapshot)
                 refuse_lossy(snapshot, spec.max_dropped)
+                snapshot.dataset = self._unscrubbed(snapshot.dataset)
                 try:
                     return snapshot.stored, self._write(snapshot, spec, job, lease)
                 except _Stale:
@@ -108,6 +110,11 @@ class DatasetBuilder:
             return read_model(self._store, keys.dataset_record(dataset), DatasetRecord)
         _log.info("dataset %s: %s", dataset, summary(record))
         return record
+
+    def _unscrubbed(self, dataset: str) -> str:
+        """The id, or the next one after it that names a dataset of which nothing was withdrawn."""
+        names = (dataset if number == 1 else f"{dataset}-{number}" for number in itertools.count(1))
+        return next(name for name in names if not exists(self._store, keys.withdrawn(f"manifests/{name}")))
 
     def _put(self, key: str, blocks: Iterator[bytes]) -> Sidecar:
         digest = hashlib.sha256()

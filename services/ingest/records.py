@@ -9,6 +9,7 @@ from enum import StrEnum
 from voxloom import audio, keys
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.fingerprint import fingerprint, is_fingerprint
+from voxloom.forgotten import Forgotten, read_forgotten
 from voxloom.manifest import RawUtterance
 from voxloom.storage import ObjectStore, list_all, read_model
 from voxloom.threads import ordered_map
@@ -44,8 +45,10 @@ class Found:
 
 
 def read_records(store: ObjectStore) -> Iterator[Found]:
-    """Every record that is there, by key; one that was deleted just now is not."""
-    with closing(ordered_map(lambda stem: _find(store, *stem), _stems(store), _READERS)) as found:
+    """Every record that is there, by key; one deleted just now is not. What was withdrawn and came back, from
+    a backup say, is deleted again (Law 10)."""
+    gone = read_forgotten(store)
+    with closing(ordered_map(lambda stem: _find(store, gone, *stem), _stems(store), _READERS)) as found:
         yield from (each for each in found if each is not None)
 
 
@@ -75,8 +78,12 @@ def pair_up(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield waiting.pop(), False
 
 
-def _find(store: ObjectStore, stem: str, has_audio: bool) -> Found | None:
-    _, source, *_, utterance = stem.split("/")
+def _find(store: ObjectStore, gone: Forgotten, stem: str, has_audio: bool) -> Found | None:
+    _, source, *middle, utterance = stem.split("/")
+    if gone.covers(source, middle[-1] if middle else "", utterance):
+        store.delete(f"{stem}.json")
+        store.delete(f"{stem}.wav")
+        return None
     try:
         raw = _read(store, stem)
     except NewerSchema:

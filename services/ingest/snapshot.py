@@ -56,7 +56,8 @@ class Snapshot:
 
     @cached_property
     def dataset(self) -> str:
-        """The id: a hash of the content, so that building twice changes nothing."""
+        """The id: a hash of the content, so that building twice changes nothing. Settable, for a dataset of
+        which something was withdrawn keeps its id, though the same rows may come back."""
         digest = hashlib.sha256(f"{BUILDER_VERSION} {NORMALIZER_VERSION}\n".encode())
         for row in self.rows():
             digest.update(row.model_dump_json().encode() + b"\n")

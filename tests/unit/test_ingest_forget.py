@@ -400,3 +400,25 @@ def test_what_is_withdrawn_while_it_comes_in_does_not_stay(tmp_path: Path) -> No
     Taker(store, HeardBus(), jobs).run()
     speakers = {key.split("/")[2] for key in objects(store, "raw/")}
     assert speakers == {"village-s0", "village-s2", "village-s3"}
+
+
+def test_what_a_backup_brings_back_is_deleted_again_by_the_next_dataset(world: World) -> None:
+    before = objects(world.store, "raw/")
+    gone = world.utterances()
+    world.forget(speakers=["village-s1"])
+    for key, content in before.items():
+        world.store.put(key, content)
+    world.build()
+    assert places(world.store, gone) == []
+
+
+def test_the_same_rows_again_are_a_dataset_of_their_own(world: World) -> None:
+    first, content = world.dataset, objects(world.store, "raw/")
+    world.forget(speakers=["s1"])
+    world.ask(speakers=["imported/village-s1"], undo=True)
+    for key, data in content.items():
+        world.store.put(key, data)
+    again = world.build()
+    assert again.dataset == f"{first.dataset}-2"
+    assert again.splits["train"].utterances == first.splits["train"].utterances
+    assert world.build().dataset == again.dataset

@@ -209,7 +209,7 @@ def test_more_containers_share_the_work(stack: Stack, corpus: Path) -> None:
     done = eventually(lambda: ended(stack, f"jobs/import/{job}.json"), 120, "the import", stack.logs)
     assert (done["state"], done["error"]) == ("done", "")
     with mounted_release() as name:
-        told = stack.cli("import", "commonvoice", f"mounted:{name}", "--max-clips", "150")
+        told = stack.cli("import", "commonvoice", f"mounted:{name}", "--max-clips", "500")
     assert "utterances imported" in told
     workers = {
         line.split("|")[0].strip() for line in stack.logs("ingest").splitlines() if "taken in: chunk" in line
@@ -222,7 +222,7 @@ def test_more_containers_share_the_work(stack: Stack, corpus: Path) -> None:
 def mounted_release() -> Iterator[str]:
     """A release in the folder that the ingest containers see; its name there."""
     folder = ROOT / "imports" / f"test-{secrets.token_hex(4)}"
-    made = make_release(folder, Wish(train=200))
+    made = make_release(folder, Wish(train=600))
     try:
         yield f"{folder.name}/{made.path.name}"
     finally:

@@ -16,6 +16,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "exists",
+    "folders",
     "list_all",
     "open_store",
     "parse_model",
@@ -36,6 +37,16 @@ def list_all(store: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
     while page := store.list_page(prefix, start_after=after, limit=_PAGE):
         yield from page
         after = page[-1].key
+
+
+def folders(store: ObjectStore, prefix: str) -> Iterator[str]:
+    """The names right under a prefix such as `runs/`: one short listing a name, whatever lies in it."""
+    after = ""
+    while page := store.list_page(prefix, start_after=after, limit=1):
+        name, slash, _ = page[0].key.removeprefix(prefix).partition("/")
+        if slash:
+            yield name
+        after = f"{prefix}{name}0" if slash else page[0].key  # "0" is the character after "/"
 
 
 def exists(store: ObjectStore, key: str) -> bool:

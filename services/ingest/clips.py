@@ -52,8 +52,8 @@ def store_clip(
     if remove_if_forgotten(store, spec, entry, gone):
         return Refusal.of("(withdrawn)", Reason.FORGOTTEN)
     try:
-        fields = _check_entry(entry, spec)
-        return _find_stored(store, fields) or _store(store, audio, fields, created_at)
+        fields, spoken = _check_entry(entry, spec)
+        return _find_stored(store, fields) or _store(store, audio, fields, spoken, created_at)
     except _Refused as refused:
         return Refusal.of(entry.path, refused.reason, refused.detail)
 
@@ -103,7 +103,8 @@ class _Fields:
         return keys.raw_audio(self.source, self.speaker, self.utterance)
 
 
-def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
+def _check_entry(entry: Entry, spec: ImportSpec) -> tuple[_Fields, str]:
+    """What will be recorded, and the normalised text."""
     language = entry.language or spec.language
     if not LANGUAGE.fullmatch(language):
         raise _Refused(Reason.BAD_LANGUAGE, f"{language!r} is no BCP 47 tag such as en or pt-BR")
@@ -111,8 +112,8 @@ def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
         raise _Refused(
             Reason.BAD_SPEAKER, f"longer than {_MAX_SPEAKER} characters, or control characters in it"
         )
-    _check_text(entry.text, language)
-    return _Fields(
+    spoken = _check_text(entry.text, language)
+    fields = _Fields(
         utterance=utterance_id(spec.namespace, entry.path),
         source=spec.source,
         corpus=spec.corpus,
@@ -124,15 +125,18 @@ def _check_entry(entry: Entry, spec: ImportSpec) -> _Fields:
         origin=entry.path,
         details=entry.details,
     )
+    return fields, spoken
 
 
-def _check_text(text: str, language: str) -> None:
+def _check_text(text: str, language: str) -> str:
+    """The normalised text."""
     if len(text) > _MAX_TEXT:
         raise _Refused(Reason.TEXT_TOO_LONG, f"{len(text)} characters; at most {_MAX_TEXT} are allowed")
     if any(_is_control(character) for character in text):
         raise _Refused(Reason.BAD_TEXT, f"control characters in {printable(text, 60)!r}")
-    if not normalize(text, language):
+    if not (spoken := normalize(text, language)):
         raise _Refused(Reason.NO_TEXT, f"no letter or digit in {printable(text, 60)!r}")
+    return spoken
 
 
 def _is_control(character: str) -> bool:
@@ -165,9 +169,9 @@ def _same_split(found: RawUtterance, fields: _Fields) -> bool:
     return fields.source == "commonvoice" or found.published_split == fields.published_split
 
 
-def _store(store: ObjectStore, data: bytes, fields: _Fields, created_at: str) -> Stored:
+def _store(store: ObjectStore, data: bytes, fields: _Fields, spoken: str, created_at: str) -> Stored:
     samples, levels = _check_audio(data)
-    _check_rate(fields, levels.duration_s)
+    _check_rate(spoken, levels.duration_s)
     wav = audio.encode_wav(samples)
     _put_audio(store, fields.audio_key, wav)
     record = RawUtterance(
@@ -196,12 +200,11 @@ def _check_audio(data: bytes) -> tuple[audio.Samples, AudioLevels]:
     return clip.samples, levels
 
 
-def _check_rate(fields: _Fields, duration_s: float) -> None:
+def _check_rate(spoken: str, duration_s: float) -> None:
     """Nobody speaks so fast: the text is not that of the audio, and CTC has no frames for it."""
-    text = normalize(fields.text, fields.language)
-    if not is_feasible(text, duration_s):
+    if not is_feasible(spoken, duration_s):
         raise _Refused(
-            Reason.TOO_FAST, f"{len(text)} characters in {duration_s:.2f} s: {printable(text, 60)!r}"
+            Reason.TOO_FAST, f"{len(spoken)} characters in {duration_s:.2f} s: {printable(spoken, 60)!r}"
         )
 
 

@@ -14,6 +14,7 @@ from services.ingest.index import Index
 from voxloom.corpora.archive import ArchiveLimits, File, unsafe
 from voxloom.corpora.commonvoice import read_release, release_limits
 from voxloom.corpora.entry import Entry
+from voxloom.corpora.listing import AUDIO_SUFFIXES
 from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.corpora.selection import Selection
 from voxloom.errors import BadInput
@@ -22,7 +23,6 @@ from voxloom.record import Record
 Format = Literal["folder", "csv", "jsonl", "commonvoice"]
 Members = Iterator[File | Refusal]
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"})
 MANIFESTS: dict[Format, tuple[str, ...]] = {
     "folder": (),
     "csv": ("manifest.csv", "manifest.tsv"),

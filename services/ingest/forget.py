@@ -19,7 +19,7 @@ from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice, Withdrawn
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
 from voxloom.record import to_model
-from voxloom.storage import ObjectStore, list_all, read_model, usable
+from voxloom.storage import ObjectStore, folders, list_all, read_model, usable
 
 KIND = JOB_KIND
 _PAUSE_S = 0.5
@@ -53,7 +53,7 @@ class Forgetter:
     def _scrub_reports(self, gone: Gone, spec: ForgetSpec, lease: Lease) -> None:
         """Before the recordings, and what imports say last: whoever takes this over finds the ids there."""
         ids = gone.utterances | traces.refused_of(self._store, spec.voices, lease.check)
-        for name in _folders(self._store, "manifests/"):
+        for name in folders(self._store, "manifests/"):
             lease.check()
             scrub.documents(self._store, name, ids)
         traces.of_imports(self._store, ids, lease.check)
@@ -69,7 +69,7 @@ class Forgetter:
         """How many rows of each are withdrawn, and what is damaged: it holds up no other dataset."""
         held: dict[str, int] = {}
         faults: list[str] = []
-        for name in _folders(self._store, "manifests/"):
+        for name in folders(self._store, "manifests/"):
             lease.progress(0, 0, f"looking through dataset {name}")
             try:
                 scrub.unfinished(self._store, name, gone, lease.check)
@@ -121,23 +121,13 @@ def _spoken_by(store: ObjectStore, voices: list[Voice]) -> Iterator[Clip]:
             yield Clip(source=voice.source, speaker=voice.speaker, utterance=name)
 
 
-def _folders(store: ObjectStore, prefix: str) -> Iterator[str]:
-    """The names right under a prefix: one short listing a name, whatever lies in it."""
-    after = ""
-    while page := store.list_page(prefix, start_after=after, limit=1):
-        name, slash, _ = page[0].key.removeprefix(prefix).partition("/")
-        if slash:
-            yield name
-        after = f"{prefix}{name}0" if slash else page[0].key  # "0" is the character after "/"
-
-
 def _runs(store: ObjectStore) -> Iterator[tuple[str, str]]:
-    for run in _folders(store, "runs/"):
+    for run in folders(store, "runs/"):
         for found in usable(lambda key: read_document(store, key), [keys.run_record(run)]):
             yield run, str(found.get("dataset", ""))
 
 
 def _bundles(store: ObjectStore) -> Iterator[Bundle]:
-    models = _folders(store, "models/")
+    models = folders(store, "models/")
     bundle = "bundle.json"
     return usable(lambda name: read_model(store, keys.model_file(name, bundle), Bundle), models)

@@ -1,7 +1,6 @@
 """Tar shards of FLAC and JSON pairs: the same rows give the same bytes, one clip in memory at a time."""
 
 import hashlib
-import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from voxloom import audio, keys
 from voxloom.errors import BadInput
 from voxloom.manifest import ShardRow, SplitName, Utterance
 from voxloom.storage import ObjectStore
+from voxloom.tar_member import END, header, padding
 from voxloom.threads import ordered_map
 
 MAX_UTTERANCES = 1000
@@ -65,7 +65,7 @@ def _tar(
         for pair in pairs:
             yield pair
             progress()
-    yield bytes(2 * tarfile.BLOCKSIZE)
+    yield END
 
 
 def _pair(store: ObjectStore, row: Utterance) -> bytes:
@@ -75,7 +75,4 @@ def _pair(store: ObjectStore, row: Utterance) -> bytes:
 
 
 def _member(name: str, content: bytes) -> bytes:
-    """Header, content and padding; TarInfo starts with time, owner and group 0."""
-    header = tarfile.TarInfo(name)
-    header.size = len(content)
-    return header.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+    return header(name, len(content)) + content + padding(len(content))

@@ -5,9 +5,9 @@ figures and hashes in here are frozen by tests: changing one would move utteranc
 """
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 
+from voxloom.corpora.sentences import sentence_key
 from voxloom.manifest import RawUtterance, SplitName
 
 PUBLISHED_NAMES: dict[str, SplitName] = {
@@ -61,15 +61,6 @@ def point(kind: str, value: str) -> float:
     """A fixed place in [0, 1) for a value."""
     digest = hashlib.sha256(f"{kind}\0{value}".encode()).digest()
     return int.from_bytes(digest[:4]) / 2**32
-
-
-def sentence_key(text: str) -> str:
-    """What makes two texts the same sentence for assignment: letters and digits, without case.
-
-    Deliberately not `text.normalize`, whose versions may change what comes out; this may not.
-    """
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(character for character in folded if character.isalnum())
 
 
 def why(source: str, published: SplitName | None, named: bool, split: SplitName) -> str:

@@ -1,6 +1,5 @@
 """What the store knows of models: folders, bundles, decisions."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.optimizer.records import Decision
@@ -20,19 +19,9 @@ class Entry:
     decision: Decision | None
 
 
-def folders(store: ObjectStore, prefix: str) -> Iterator[str]:
-    """The names right under a prefix such as `runs/`: one short listing a name, whatever lies in it."""
-    after = ""
-    while page := store.list_page(prefix, start_after=after, limit=1):
-        name, slash, _ = page[0].key.removeprefix(prefix).partition("/")
-        if slash:
-            yield name
-        after = f"{prefix}{name}0" if slash else page[0].key  # "0" is the character after "/"
-
-
 def list_models(store: ObjectStore) -> list[Entry]:
     """Newest first."""
-    found = storage.usable(lambda model: find_model(store, model), folders(store, "models/"))
+    found = storage.usable(lambda model: find_model(store, model), storage.folders(store, "models/"))
     return sorted(filter(None, found), key=lambda entry: entry.bundle.created_at, reverse=True)
 
 

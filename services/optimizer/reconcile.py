@@ -10,7 +10,7 @@ from voxloom.bundle import Export
 from voxloom.bus import EventBus
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.jobs import Jobs, JobState
-from voxloom.storage import ObjectStore
+from voxloom.storage import ObjectStore, folders
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Reconcile:
         self._settled: set[str] = set()
 
     def __call__(self) -> None:
-        for run in catalogue.folders(self._store, "runs/"):
+        for run in folders(self._store, "runs/"):
             if run not in self._settled and self.look_at(run):
                 self._settled.add(run)
 

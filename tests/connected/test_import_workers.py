@@ -1,11 +1,9 @@
 """Workers of one import are killed again and again, and the dataset is that of an undisturbed import."""
 
-import io
 import json
 import os
 import random
 import signal
-import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commonvoice_maker import packed
 from servers import StoreAddress
 from service_process import ServiceProcess
 from voices import encoded, speech
@@ -121,16 +120,6 @@ def corpus(num_clips: int) -> bytes:
 
 def sentence(index: int) -> str:
     return " ".join("abcdefghij"[int(digit)] * 3 for digit in f"{index:04d}")
-
-
-def packed(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 def send(workers: Workers, archive: bytes) -> ingest_pb2.Job:

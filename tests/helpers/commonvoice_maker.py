@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import soundfile
 from mini_corpus import EXAMPLE, pick
@@ -68,7 +69,7 @@ def make_release(folder: Path, wish: Wish | None = None) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{wish.name}.tar.gz"
     archive.write_bytes(
-        _packed({f"{wish.folder}/{wish.locale}/{name}": data for name, data in files.items()})
+        packed({f"{wish.folder}/{wish.locale}/{name}": data for name, data in files.items()}, "w:gz")
     )
     return Made(archive, wish.name, {part: [row["path"] for row in rows[part]] for part in rows})
 
@@ -130,9 +131,9 @@ def _mp3(path: Path) -> tuple[bytes, float]:
     return out.getvalue(), len(samples) / rate
 
 
-def _packed(files: dict[str, bytes]) -> bytes:
+def packed(files: dict[str, bytes], mode: Literal["w", "w:gz"] = "w") -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+    with tarfile.open(fileobj=out, mode=mode) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from services.optimizer import catalogue, testset
-from voxloom.storage import FolderStore
+from services.optimizer import testset
+from voxloom.storage import FolderStore, folders
 
 
 def test_folders_are_found_without_listing_what_is_in_them(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     for key in ("runs/a/1", "runs/a/2/3", "runs/a-b/1", "runs/a.b/1", "runs/a0/1", "runs/b", "runs/c/1"):
         store.put(key, b"")
-    assert sorted(catalogue.folders(store, "runs/")) == ["a", "a-b", "a.b", "a0", "c"]
+    assert sorted(folders(store, "runs/")) == ["a", "a-b", "a.b", "a0", "c"]
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from voxloom.corpora.listing import Part
+from voxloom.corpora.listing import AUDIO_SUFFIXES, Part
 from voxloom.errors import BadInput
 
 Format = Literal["folder", "csv", "jsonl"]
 Row = dict[str, str]
 Keep = Callable[[Row], bool]
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"})
 MANIFEST_NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 
 

@@ -1,7 +1,6 @@
 """The tar stream of a corpus, made on the fly: no copy on disk, same corpus, same bytes."""
 
 import gzip
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -9,16 +8,16 @@ from typing import BinaryIO
 from voxloom.cli.corpus import Corpus, Source, inside
 from voxloom.corpora.parts import Recordings
 from voxloom.errors import BadInput
+from voxloom.tar_member import END, header, padding
 
 CHUNK_BYTES = 64 * 1024
-_BLOCK = tarfile.BLOCKSIZE
 
 
 def pack(corpus: Corpus) -> Iterator[bytes]:
     """The tar, in pieces of any size; without times, owners and modes, so that content alone decides."""
     if corpus.manifest_name:
-        yield _header(corpus.manifest_name, len(corpus.manifest))
-        yield corpus.manifest + _padding(len(corpus.manifest))
+        yield header(corpus.manifest_name, len(corpus.manifest))
+        yield corpus.manifest + padding(len(corpus.manifest))
     with Recordings() as recordings:
         for name in corpus.names:
             source = corpus.sources.get(name)
@@ -26,7 +25,7 @@ def pack(corpus: Corpus) -> Iterator[bytes]:
                 yield from _part(name, source, recordings)
             else:
                 yield from _member(name, _whole(corpus, name, source))
-    yield bytes(2 * _BLOCK)
+    yield END
 
 
 def _whole(corpus: Corpus, name: str, source: Source | None) -> Path:
@@ -44,14 +43,14 @@ def _part(name: str, source: Source, recordings: Recordings) -> Iterator[bytes]:
         content = recordings.flac(source.file, source.part)
     except BadInput:
         return
-    yield _header(name, len(content))
-    yield content + _padding(len(content))
+    yield header(name, len(content))
+    yield content + padding(len(content))
 
 
 def _member(name: str, path: Path) -> Iterator[bytes]:
     with open(path, "rb") as file:
         expected = path.stat().st_size
-        yield _header(name, expected)
+        yield header(name, expected)
         sent = 0
         while chunk := file.read(CHUNK_BYTES):
             sent += len(chunk)
@@ -60,17 +59,7 @@ def _member(name: str, path: Path) -> Iterator[bytes]:
             raise BadInput(
                 f"{path} changed while it was being sent ({expected} bytes became {sent}); import again"
             )
-        yield _padding(sent)
-
-
-def _header(name: str, num_bytes: int) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size = num_bytes
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _padding(num_bytes: int) -> bytes:
-    return bytes(-num_bytes % _BLOCK)
+        yield padding(sent)
 
 
 def read_tar(path: Path) -> Iterator[bytes]:

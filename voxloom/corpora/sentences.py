@@ -9,7 +9,7 @@ _WIDTHS = ("FULLWIDTH ", "HALFWIDTH ")
 
 
 def sentence_key(text: str) -> str:
-    """What makes two texts the same sentence: letters and digits, without case.
+    """What makes two texts the same sentence, also for their split: letters and digits, without case.
 
     Deliberately not `text.normalize`, whose versions may change what comes out; this may not.
     """

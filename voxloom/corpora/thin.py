@@ -1,7 +1,6 @@
 """The part of a release that a selection wants, as a tar: all its tables, and no clip that was not chosen."""
 
 import posixpath
-import tarfile
 from collections.abc import Iterator
 
 from voxloom.corpora.archive import File
@@ -9,8 +8,7 @@ from voxloom.corpora.commonvoice_choice import Chosen
 from voxloom.corpora.commonvoice_tables import TABLES
 from voxloom.corpora.refusal import Refusal
 from voxloom.errors import BadInput
-
-_BLOCK = tarfile.BLOCKSIZE
+from voxloom.tar_member import END, header, padding
 
 
 def thin(members: Iterator[File | Refusal], chosen: Chosen) -> Iterator[bytes]:
@@ -21,7 +19,7 @@ def thin(members: Iterator[File | Refusal], chosen: Chosen) -> Iterator[bytes]:
     for member in members:
         if isinstance(member, File) and (_is_table(member.path, chosen) or chosen.wants(member.path)):
             yield from _pack(member)
-    yield bytes(2 * _BLOCK)
+    yield END
 
 
 def _is_table(path: str, chosen: Chosen) -> bool:
@@ -29,10 +27,7 @@ def _is_table(path: str, chosen: Chosen) -> bool:
 
 
 def _pack(file: File) -> Iterator[bytes]:
-    """Without times, owners and modes, so that content alone decides."""
-    info = tarfile.TarInfo(file.path)
-    info.size = file.size
-    yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    yield header(file.path, file.size)
     sent = 0
     for piece in file.chunks():
         sent += len(piece)
@@ -41,4 +36,4 @@ def _pack(file: File) -> Iterator[bytes]:
         raise BadInput(
             f"{file.path} changed while it was sent ({file.size} bytes became {sent}); import again"
         )
-    yield bytes(-sent % _BLOCK)
+    yield padding(sent)

@@ -1,6 +1,7 @@
 """Bytes from outside become 16 kHz mono samples here, or a clear refusal; levels and faults of a clip."""
 
 import io
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,12 +94,18 @@ def decode_pcm16(data: bytes, rate_hz: int, channels: int) -> Audio:
 
 def encode_wav(samples: Samples) -> bytes:
     """16-bit mono WAV; what was decoded from 16-bit audio at 16 kHz comes back bit for bit."""
-    return _encode(samples, "WAV")
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE_HZ, len(samples), "NONE", ""))
+        file.writeframesraw(_to_pcm16(samples).data)
+    return out.getvalue()
 
 
 def encode_flac(samples: Samples) -> bytes:
     """16-bit mono FLAC: the same samples as `encode_wav` in about half the space."""
-    return _encode(samples, "FLAC")
+    out = io.BytesIO()
+    soundfile.write(out, _to_pcm16(samples), SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
 
 
 def measure(audio: Audio) -> AudioLevels:
@@ -107,7 +114,7 @@ def measure(audio: Audio) -> AudioLevels:
     clipped = audio.clipped_fraction
     return AudioLevels(
         duration_s=audio.duration_s,
-        peak_dbfs=_dbfs(float(np.max(np.abs(samples), initial=0.0))),
+        peak_dbfs=_dbfs(max(float(np.max(samples, initial=0.0)), -float(np.min(samples, initial=0.0)))),
         rms_dbfs=_dbfs(_rms(samples)),
         clipped_fraction=_clipped(samples) / max(len(samples), 1) if clipped is None else clipped,
         source_sample_rate_hz=audio.source_sample_rate_hz,
@@ -168,19 +175,16 @@ def _is_loud(samples: Samples, level_dbfs: float) -> bool:
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
     if len(frames) < _LOUDEST:
         return False
-    energies = np.einsum("nf,nf->n", frames, frames)
-    levels = [
-        _level_without_hum(samples, index) for index in np.argpartition(energies, -_LOUDEST)[-_LOUDEST:]
-    ]
+    loudest = np.argpartition(np.einsum("nf,nf->n", frames, frames), -_LOUDEST)[-_LOUDEST:]
+    levels = np.sqrt(np.mean(np.square(_frames_without_hum(samples, loudest)), axis=1))
     return _dbfs(float(np.sort(levels)[-4])) >= level_dbfs
 
 
-def _level_without_hum(samples: Samples, frame: int) -> float:
-    """Of one frame; the half window beyond its edges is the clip's own."""
-    begin, end = frame * _FRAME, (frame + 1) * _FRAME
-    around = samples[max(begin - _HUM_WINDOW, 0) : end + _HUM_WINDOW]
-    sound = _without_hum(around)[begin - max(begin - _HUM_WINDOW, 0) :][:_FRAME]
-    return float(np.sqrt(np.mean(np.square(sound))))
+def _frames_without_hum(samples: Samples, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(n, 400) samples of these frames; the half window beyond their edges is the clip's own."""
+    half = _HUM_WINDOW // 2
+    positions = indices[:, None] * _FRAME + np.arange(-half, _FRAME + half)
+    return _less_running_mean(samples.take(positions, mode="clip"))
 
 
 def _frame_levels_dbfs(samples: Samples) -> tuple[float, float]:
@@ -193,10 +197,16 @@ def _frame_levels_dbfs(samples: Samples) -> tuple[float, float]:
     return _dbfs(float(levels[count // 20])), _dbfs(float(levels[-min(4, count)]))
 
 
-def _without_hum(samples: Samples, width: int = _HUM_WINDOW) -> npt.NDArray[np.float64]:
+def _without_hum(samples: Samples) -> npt.NDArray[np.float64]:
     """Less the mean of 2.5 ms around: offset and mains hum go, hiss and the formants of speech stay."""
-    sums = np.cumsum(np.pad(samples, width // 2, mode="edge"), dtype=np.float64)
-    return samples - (sums[width:] - sums[:-width]) / width
+    return _less_running_mean(np.pad(samples, _HUM_WINDOW // 2, mode="edge"))
+
+
+def _less_running_mean(padded: Samples) -> npt.NDArray[np.float64]:
+    """(..., n + 40) to (..., n) samples."""
+    half = _HUM_WINDOW // 2
+    sums = np.cumsum(padded, axis=-1, dtype=np.float64)
+    return padded[..., half:-half] - (sums[..., _HUM_WINDOW:] - sums[..., :-_HUM_WINDOW]) / _HUM_WINDOW
 
 
 class _Resampler:
@@ -257,11 +267,10 @@ def _clip(samples: Samples) -> Samples:
     return np.clip(samples, -1, 1)
 
 
-def _encode(samples: Samples, container: str) -> bytes:
-    pcm = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
-    out = io.BytesIO()
-    soundfile.write(out, pcm, SAMPLE_RATE_HZ, format=container, subtype="PCM_16")
-    return out.getvalue()
+def _to_pcm16(samples: Samples) -> npt.NDArray[np.int16]:
+    scaled = samples * np.float32(32768)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled).astype("<i2")
 
 
 def _clipped(samples: Samples) -> int:
@@ -269,7 +278,7 @@ def _clipped(samples: Samples) -> int:
 
 
 def _rms(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+    return float(np.sqrt(np.dot(samples, samples) / len(samples))) if len(samples) else 0.0
 
 
 def _dbfs(amplitude: float) -> float:

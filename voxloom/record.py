@@ -62,6 +62,11 @@ def to_line(record: Record) -> bytes:
     return record.model_dump_json().encode() + b"\n"
 
 
+def to_document(record: Record) -> bytes:
+    """JSON that a person can read."""
+    return record.model_dump_json(indent=2).encode() + b"\n"
+
+
 def _of_today(where: str, document: Document, model: type[Record]) -> Document:
     """The document in the version that this release writes; without one it is from before there were any."""
     found, known = document.get("schema_version", 1), model.model_fields["schema_version"].default

@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from voxloom.errors import BadInput, NotFound
-from voxloom.record import R, Record, parse_model
+from voxloom.record import R, Record, parse_model, to_document
 from voxloom.storage_folder import FolderStore
 from voxloom.storage_port import ObjectInfo, ObjectStore
 
@@ -77,8 +77,7 @@ def write_model(
     store: ObjectStore, key: str, model: Record, *, if_absent: bool = False, if_match: str | None = None
 ) -> str:
     """Writes the record as JSON that a person can read; returns the etag."""
-    data = model.model_dump_json(indent=2).encode() + b"\n"
-    return store.put(key, data, if_absent=if_absent, if_match=if_match)
+    return store.put(key, to_document(model), if_absent=if_absent, if_match=if_match)
 
 
 def open_store(url: str, *, access_key: str = "", secret_key: str = "", make: bool = True) -> ObjectStore:

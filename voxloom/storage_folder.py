@@ -9,7 +9,7 @@ import shutil
 import stat as stat_flags
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.keys import check_key
+from voxloom.storage_flush import can_flush_all, flush_all
 from voxloom.storage_port import ObjectInfo, check_page, walk
 
 _HIDDEN = ".voxloom"  # no key begins with a dot, so nothing in here is an object
@@ -49,6 +50,22 @@ class FolderStore:
         with self._temporary() as (temporary, file):
             self._write(file, data)
             return self._publish(key, temporary, file, if_absent, if_match)
+
+    def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
+        if not can_flush_all():
+            return {key for key, data in objects.items() if not self._is_new(key, data)}
+        with contextlib.ExitStack() as writers:
+            waiting = []
+            for key, data in objects.items():
+                temporary, file = writers.enter_context(self._temporary())
+                self._write(file, data)
+                _stamp(file)
+                waiting.append((check_key(key), temporary))
+            with self._translated(), self._walk(()) as root:
+                flush_all(root)
+                there = {key for key, temporary in waiting if not self._create(key, temporary)}
+                flush_all(root)
+        return there
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
         check_key(key)
@@ -123,7 +140,7 @@ class FolderStore:
     @contextlib.contextmanager
     def _temporary(self) -> Iterator[tuple[str, FileIO]]:
         """A hidden file of this writer, gone afterwards. Its lock tells `_sweep` that the writer lives."""
-        path = str(self._root / _HIDDEN / "tmp" / uuid.uuid4().hex)
+        path = f"{self._root}/{_HIDDEN}/tmp/{uuid.uuid4().hex}"
         with self._translated():
             file = open(path, "xb", buffering=0)  # noqa: SIM115
         try:
@@ -142,8 +159,7 @@ class FolderStore:
 
     def _publish(self, key: str, temporary: str, file: FileIO, if_absent: bool, if_match: str | None) -> str:
         with self._translated():
-            # The clock of a file system ticks in milliseconds: set a finer time, so that etags differ.
-            os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
+            _stamp(file)
             os.fsync(file.fileno())
             with self._locked(key):
                 if if_absent or if_match is not None:
@@ -151,23 +167,42 @@ class FolderStore:
                 self._rename(temporary, key)
             return _etag(os.fstat(file.fileno()))
 
-    def _check_condition(self, key: str, if_absent: bool, if_match: str | None) -> None:
+    def _is_new(self, key: str, data: bytes) -> bool:
         try:
-            found: str | None = self.stat(key).etag
+            self.put(key, data, if_absent=True)
+        except Conflict:
+            return False
+        return True
+
+    def _create(self, key: str, temporary: str) -> bool:
+        """Renames unless there is an object."""
+        with self._locked(key):
+            if self._find_etag(key) is not None:
+                return False
+            self._rename(temporary, key, flush=False)
+            return True
+
+    def _find_etag(self, key: str) -> str | None:
+        try:
+            return self.stat(key).etag
         except NotFound:
-            found = None
+            return None
+
+    def _check_condition(self, key: str, if_absent: bool, if_match: str | None) -> None:
+        found = self._find_etag(key)
         if if_absent and found is not None:
             raise Conflict(f"{key} exists already")
         if if_match is not None and found != if_match:
             raise Conflict(f"{key} has changed since it was read (etag {found}, expected {if_match})")
 
-    def _rename(self, temporary: str, key: str) -> None:
+    def _rename(self, temporary: str, key: str, *, flush: bool = True) -> None:
         *folders, name = key.split("/")
         for _ in range(_MAX_TRIES):
             try:
-                with self._walk(folders, make=True) as parent:
+                with self._walk(folders, make=True, flush=flush) as parent:
                     os.rename(temporary, name, dst_dir_fd=parent)
-                    os.fsync(parent)
+                    if flush:
+                        os.fsync(parent)
                 return
             except FileNotFoundError:
                 continue
@@ -178,14 +213,18 @@ class FolderStore:
         raise BadInput(f"{key} cannot be written: it is a folder, or its folder keeps vanishing")
 
     @contextlib.contextmanager
-    def _walk(self, folders: Sequence[str], *, make: bool = False) -> Iterator[int]:
+    def _walk(self, folders: Sequence[str], *, make: bool = False, flush: bool = True) -> Iterator[int]:
         """A descriptor of the folder, reached step by step without following links."""
         number = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for name in folders:
-                if make:
-                    _make_folder(name, number)
-                below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=number)
+                try:
+                    below = _open_folder(name, number)
+                except FileNotFoundError:
+                    if not make:
+                        raise
+                    _make_folder(name, number, flush)
+                    below = _open_folder(name, number)
                 os.close(number)
                 number = below
             yield number
@@ -202,7 +241,7 @@ class FolderStore:
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         index = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) % _NUM_LOCKS
-        with open(self._root / _HIDDEN / "locks" / f"{index:02d}", "ab") as file:
+        with open(f"{self._root}/{_HIDDEN}/locks/{index:02d}", "ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -226,12 +265,20 @@ class FolderStore:
                     path.unlink()
 
 
-def _make_folder(name: str, parent: int) -> None:
-    try:
+def _open_folder(name: str, parent: int) -> int:
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+
+
+def _make_folder(name: str, parent: int, flush: bool) -> None:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(name, dir_fd=parent)
-    except FileExistsError:
-        return
-    os.fsync(parent)
+        if flush:
+            os.fsync(parent)
+
+
+def _stamp(file: FileIO) -> None:
+    """The clock of a file system ticks in milliseconds: with a finer time etags differ."""
+    os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
 
 
 def _etag(found: os.stat_result) -> str:

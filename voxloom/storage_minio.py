@@ -8,7 +8,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import islice, pairwise
@@ -25,12 +25,14 @@ from voxloom.keys import check_key
 from voxloom.storage_port import ObjectInfo, check_page, walk
 from voxloom.storage_s3_errors import Refused, error_of, translated
 from voxloom.storage_streams import ChunkReader, ResumingBody
+from voxloom.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
 _PART_BYTES = 16 << 20  # S3 allows 10,000 parts: 160 GB in one stream
 _CHUNK_BYTES = 1 << 20
 _TRIES = 6
+_PARALLEL_PUTS = 4
 _TRANSIENT = (500, 502, 503, 504)
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -131,6 +133,10 @@ class MinioStore:
         except NotFound as error:  # what S3 says of If-Match without an object
             raise Conflict(f"{key} has changed since it was read: it is gone") from error
 
+    def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
+        with contextlib.closing(ordered_map(self._is_new, objects.items(), _PARALLEL_PUTS)) as new:
+            return {key for key, is_new in zip(objects, new, strict=True) if not is_new}
+
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
         name, source = self._name(key), ChunkReader(chunks)
         try:
@@ -182,6 +188,13 @@ class MinioStore:
         name = self._name(key)
         with contextlib.suppress(NotFound), self._translated(key):
             self._client.remove_object(self._bucket, name)
+
+    def _is_new(self, item: tuple[str, bytes]) -> bool:
+        try:
+            self.put(*item, if_absent=True)
+        except Conflict:
+            return False
+        return True
 
     def _read(self, key: str) -> ResumingBody:
         name = self._name(key)

@@ -1,6 +1,6 @@
-"""The object store port: the truth of voxloom lies behind these eight methods."""
+"""The object store port: the truth of voxloom lies behind these nine methods."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
@@ -33,6 +33,10 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None) -> str:
         """Writes the object and returns its etag. `if_absent` creates only; `if_match` replaces only
         the version with that etag; Conflict when the condition does not hold."""
+
+    def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
+        """Creates these objects, for less than a put of each: all are durable in the end. Returns the keys
+        where there was one before, which stays. After an error some of them may be there."""
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
         """Writes an object of unknown size in bounded memory; nothing is visible if `chunks` raises."""

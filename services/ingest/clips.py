@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.ingest.corpus import ImportSpec
@@ -10,11 +10,12 @@ from services.ingest.split import PUBLISHED_NAMES
 from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal, printable
-from voxloom.errors import BadInput, Conflict, NotFound
+from voxloom.errors import BadInput, NotFound
 from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import NOTHING_FORGOTTEN, Forgotten
 from voxloom.manifest import AudioLevels, RawUtterance, SplitName
-from voxloom.storage import ObjectStore, read_model, write_model
+from voxloom.record import to_document
+from voxloom.storage import ObjectStore, read_model
 from voxloom.text import normalize
 from voxloom.tokenizer import is_feasible
 
@@ -33,33 +34,30 @@ class Stored:
 
 
 class _Refused(Exception):
-    """Carries the reason up to `store_clip`."""
+    """Carries the reason up to where it becomes a Refusal."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason, self.detail = reason, detail
 
 
-def store_clip(
+def store_clips(
     store: ObjectStore,
     spec: ImportSpec,
-    entry: Entry,
-    audio: bytes,
+    clips: Sequence[tuple[Entry, bytes]],
     created_at: str,
     gone: Forgotten = NOTHING_FORGOTTEN,
-) -> Stored | Refusal:
-    """Checks text and audio, writes the WAV and then the record. Doing it again adds nothing."""
-    if remove_if_forgotten(store, spec, entry, gone):
-        return Refusal.of("(withdrawn)", Reason.FORGOTTEN)
-    try:
-        fields, spoken = _check_entry(entry, spec)
-        return _find_stored(store, fields) or _store(store, audio, fields, spoken, created_at)
-    except _Refused as refused:
-        return Refusal.of(entry.path, refused.reason, refused.detail)
+) -> list[Stored | Refusal]:
+    """Checks texts and audio, writes the WAVs and then the records. Doing it again adds nothing."""
+    checked = [_check(store, spec, entry, data, created_at, gone) for entry, data in clips]
+    added = _write(store, [each for each in checked if isinstance(each, _Checked)])
+    return [_outcome(store, each, added) if isinstance(each, _Checked) else each for each in checked]
 
 
 def remove_if_forgotten(store: ObjectStore, spec: ImportSpec, entry: Entry, gone: Forgotten) -> bool:
     """Whether a clip or its speaker was withdrawn; if a backup has brought it back it is deleted."""
+    if gone == NOTHING_FORGOTTEN:
+        return False
     name = utterance_id(spec.namespace, entry.path)
     speaker = speaker_key(spec.namespace, entry.speaker)
     if not gone.covers(spec.source, speaker, name):
@@ -101,6 +99,27 @@ class _Fields:
     @property
     def audio_key(self) -> str:
         return keys.raw_audio(self.source, self.speaker, self.utterance)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A good clip, not in the store when it was looked for."""
+
+    fields: _Fields
+    wav: bytes
+    record: RawUtterance
+
+
+def _check(
+    store: ObjectStore, spec: ImportSpec, entry: Entry, data: bytes, created_at: str, gone: Forgotten
+) -> _Checked | Stored | Refusal:
+    if remove_if_forgotten(store, spec, entry, gone):
+        return Refusal.of("(withdrawn)", Reason.FORGOTTEN)
+    try:
+        fields, spoken = _check_entry(entry, spec)
+        return _find_stored(store, fields) or _check_clip(data, fields, spoken, created_at)
+    except _Refused as refused:
+        return Refusal.of(entry.path, refused.reason, refused.detail)
 
 
 def _check_entry(entry: Entry, spec: ImportSpec) -> tuple[_Fields, str]:
@@ -169,11 +188,10 @@ def _same_split(found: RawUtterance, fields: _Fields) -> bool:
     return fields.source == "commonvoice" or found.published_split == fields.published_split
 
 
-def _store(store: ObjectStore, data: bytes, fields: _Fields, spoken: str, created_at: str) -> Stored:
+def _check_clip(data: bytes, fields: _Fields, spoken: str, created_at: str) -> _Checked:
     samples, levels = _check_audio(data)
     _check_rate(spoken, levels.duration_s)
     wav = audio.encode_wav(samples)
-    _put_audio(store, fields.audio_key, wav)
     record = RawUtterance(
         **vars(fields),
         audio_sha256=hashlib.sha256(wav).hexdigest(),
@@ -181,11 +199,7 @@ def _store(store: ObjectStore, data: bytes, fields: _Fields, spoken: str, create
         created_at=created_at,
         fingerprint=fingerprint(samples),
     )
-    try:
-        write_model(store, fields.record_key, record, if_absent=True)
-    except Conflict:
-        return Stored(fields.utterance, levels.duration_s, added=False)
-    return Stored(fields.utterance, levels.duration_s, added=True)
+    return _Checked(fields, wav, record)
 
 
 def _check_audio(data: bytes) -> tuple[audio.Samples, AudioLevels]:
@@ -208,10 +222,24 @@ def _check_rate(spoken: str, duration_s: float) -> None:
         )
 
 
-def _put_audio(store: ObjectStore, key: str, wav: bytes) -> None:
-    """No record names audio found here: an earlier import died between the two writes."""
+def _write(store: ObjectStore, clips: Iterable[_Checked]) -> dict[str, _Checked]:
+    """Those whose record was written, by its key; of a clip that is listed twice that is the first."""
+    first: dict[str, _Checked] = {}
+    for each in clips:
+        first.setdefault(each.fields.record_key, each)
+    wavs = {each.fields.audio_key: each.wav for each in first.values()}
+    for key in store.put_new(wavs):  # no record names it: an earlier import died between the two writes
+        if store.get(key) != wavs[key]:
+            store.put(key, wavs[key])
+    there = store.put_new({key: to_document(each.record) for key, each in first.items()})
+    return {key: each for key, each in first.items() if key not in there}
+
+
+def _outcome(store: ObjectStore, clip: _Checked, added: Mapping[str, _Checked]) -> Stored | Refusal:
+    fields, duration_s = clip.fields, clip.record.levels.duration_s
+    if added.get(fields.record_key) is clip:
+        return Stored(fields.utterance, duration_s, added=True)
     try:
-        store.put(key, wav, if_absent=True)
-    except Conflict:
-        if store.get(key) != wav:
-            store.put(key, wav)
+        return _find_stored(store, fields) or Stored(fields.utterance, duration_s, added=False)
+    except _Refused as refused:
+        return Refusal.of(fields.origin, refused.reason, refused.detail)

@@ -76,6 +76,9 @@ def test_no_write_leaves_temporary_files(root: Path, folder_store: FolderStore) 
     folder_store.put_stream("b", [b"x", b"y"])
     with contextlib.suppress(BadInput):
         folder_store.put("a/b", b"x")
+    folder_store.put_new({"a": b"y", "c": b"x"})
+    with contextlib.suppress(BadInput):
+        folder_store.put_new({"d": b"x", "a/b": b"x"})
     assert leftovers(root) == []
 
 

@@ -96,6 +96,28 @@ def test_a_create_only_put_never_replaces(store: ObjectStore) -> None:
     assert store.get("a") == b"third"
 
 
+def test_many_are_created_and_none_replaced(store: ObjectStore) -> None:
+    store.put("raw/b", b"first")
+    objects = {f"raw/{name}": name.encode() * 100_000 for name in "abcde"}
+    assert store.put_new(objects) == {"raw/b"}
+    assert store.put_new(objects) == objects.keys()
+    assert store.put_new({}) == set()
+    for key, data in (objects | {"raw/b": b"first"}).items():
+        assert store.get(key) == data
+    assert keys_of(store) == sorted(objects)
+    etags = {store.stat(key).etag for key in objects}
+    assert len(etags) == 5
+
+
+def test_of_racing_creators_one_wins(store: ObjectStore) -> None:
+    names = [f"raw/{number}" for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        lost = list(pool.map(lambda writer: store.put_new(dict.fromkeys(names, b"%d" % writer)), range(4)))
+    for name in names:
+        assert [name in each for each in lost].count(False) == 1
+        assert name not in lost[int(store.get(name))]
+
+
 def test_compare_and_swap_replaces_only_what_was_read(store: ObjectStore) -> None:
     old = store.put("a", b"one")
     new = store.put("a", b"two", if_match=old)

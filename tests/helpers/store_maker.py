@@ -1,7 +1,7 @@
 """A store of the usual layout with small contents, and a store whose reads and writes can be watched."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -194,6 +194,12 @@ class Watched(FolderStore):
         self.before_write(key)
         self.written.append(key)
         return super().put(key, data, **conditions)
+
+    def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
+        for key in objects:
+            self.before_write(key)
+            self.written.append(key)
+        return super().put_new(objects)
 
     def put_stream(self, key: str, chunks: Any) -> str:
         self.before_write(key)

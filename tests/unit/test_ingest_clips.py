@@ -8,7 +8,8 @@ import pytest
 from ingest_corpora import clip, raw_objects, spec
 from voices import encoded, speech
 
-from services.ingest.clips import Stored, speaker_key, store_clip, utterance_id
+from services.ingest.clips import Stored, speaker_key, store_clips, utterance_id
+from services.ingest.corpus import ImportSpec
 from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
@@ -27,6 +28,11 @@ def entry(**fields: str) -> Entry:
     return Entry(**({"path": "clips/a.wav", "text": "Hello, world!", "speaker": "Anna"} | fields))
 
 
+def store_one(store: FolderStore, wanted: ImportSpec, item: Entry, data: bytes, now: str) -> Stored | Refusal:
+    (outcome,) = store_clips(store, wanted, [(item, data)], now)
+    return outcome
+
+
 def test_ids_are_frozen() -> None:
     """Another id would import everything a second time; another speaker key would move splits."""
     assert utterance_id("village", "clips/a.wav") == "village-baae70e23e3a592e"
@@ -41,7 +47,7 @@ def test_ids_are_frozen() -> None:
 def test_a_good_clip_is_stored_with_all_that_is_known(store: FolderStore) -> None:
     flac = encoded(speech(1.5, rate_hz=44100), "FLAC", rate_hz=44100)
     wanted = spec(keep_published_split=True)
-    outcome = store_clip(store, wanted, entry(split="dev", language="cy"), flac, NOW)
+    outcome = store_one(store, wanted, entry(split="dev", language="cy"), flac, NOW)
     assert outcome == Stored(utterance_id("village", "clips/a.wav"), 1.5, added=True)
     key = keys.raw_record("imported", speaker_key("village", "Anna"), outcome.utterance)
     record = read_model(store, key, RawUtterance)
@@ -54,16 +60,16 @@ def test_a_good_clip_is_stored_with_all_that_is_known(store: FolderStore) -> Non
 
 
 def test_a_second_time_nothing_is_added_and_no_audio_is_decoded(store: FolderStore) -> None:
-    store_clip(store, spec(), entry(), clip(1), NOW)
+    store_one(store, spec(), entry(), clip(1), NOW)
     before = raw_objects(store)
-    again = store_clip(store, spec(), entry(), b"never looked at", "later")
+    again = store_one(store, spec(), entry(), b"never looked at", "later")
     assert again == Stored(utterance_id("village", "clips/a.wav"), 1.0, added=False)
     assert raw_objects(store) == before
 
 
 def test_a_changed_text_is_refused_not_ignored(store: FolderStore) -> None:
-    store_clip(store, spec(), entry(), clip(1), NOW)
-    refused = store_clip(store, spec(), entry(text="Goodbye"), clip(1), NOW)
+    store_one(store, spec(), entry(), clip(1), NOW)
+    refused = store_one(store, spec(), entry(text="Goodbye"), clip(1), NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == Reason.DIFFERS_FROM_STORED
 
@@ -72,7 +78,7 @@ def test_a_changed_text_is_refused_not_ignored(store: FolderStore) -> None:
 def test_audio_that_a_killed_import_left_is_made_good(store: FolderStore, left_behind: bytes) -> None:
     key = keys.raw_audio("imported", "village-unknown", utterance_id("village", "clips/a.wav"))
     store.put(key, left_behind)
-    outcome = store_clip(store, spec(), entry(speaker=""), clip(1), NOW)
+    outcome = store_one(store, spec(), entry(speaker=""), clip(1), NOW)
     assert isinstance(outcome, Stored)
     record = read_model(store, key.replace(".wav", ".json"), RawUtterance)
     assert record.audio_sha256 == hashlib.sha256(store.get(key)).hexdigest()
@@ -94,7 +100,7 @@ def test_audio_that_a_killed_import_left_is_made_good(store: FolderStore, left_b
     ],
 )
 def test_what_a_corpus_says_is_checked(store: FolderStore, fields: dict[str, str], reason: Reason) -> None:
-    refused = store_clip(store, spec(keep_published_split=True), entry(**fields), clip(1), NOW)
+    refused = store_one(store, spec(keep_published_split=True), entry(**fields), clip(1), NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
     assert refused.detail.isprintable()
@@ -117,8 +123,24 @@ SPEECH = speech(1.0)
     ],
 )
 def test_audio_is_checked(store: FolderStore, data: bytes, reason: str) -> None:
-    refused = store_clip(store, spec(), entry(), data, NOW)
+    refused = store_one(store, spec(), entry(), data, NOW)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
     assert refused.detail
     assert raw_objects(store) == {}
+
+
+def test_a_batch_is_like_one_clip_after_the_other(store: FolderStore, tmp_path: Path) -> None:
+    batch = [
+        (entry(), clip(1)),
+        (entry(path="b.wav"), b"no audio"),
+        (entry(), clip(2)),  # listed twice
+        (entry(text="Goodbye"), clip(1)),  # and a third time, with another text
+        (entry(path="c.wav"), clip(3)),
+    ]
+    alone = FolderStore(tmp_path / "alone")
+    one_by_one = [store_one(alone, spec(), *each, NOW) for each in batch]
+    assert store_clips(store, spec(), batch, NOW) == one_by_one
+    assert raw_objects(store) == raw_objects(alone)
+    kinds = [each.reason if isinstance(each, Refusal) else each.added for each in one_by_one]
+    assert kinds == [True, Reason.UNREADABLE_AUDIO, False, Reason.DIFFERS_FROM_STORED, True]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ingest_corpora import HeardBus, Run, Taker, accept_import, clip, csv_corpus, raw_objects, tar
 
-from services.ingest import plan
+from services.ingest import chunk, plan
 from services.ingest.chunk import KIND as CHUNK
 from services.ingest.chunk import ChunkWorker
 from services.ingest.config import IngestConfig
@@ -109,7 +109,10 @@ def test_a_cut_off_archive_fails_before_anything_is_stored(world: World) -> None
     assert world.run()["added"] == 6
 
 
-def test_a_stopped_chunk_lets_go_at_once_and_another_worker_takes_it_over(world: World) -> None:
+def test_a_stopped_chunk_lets_go_after_a_batch_and_another_worker_takes_it_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk, "_BATCH_CLIPS", 1)
     accept_import(world.store, world.jobs, tar(csv_corpus(6)))
     interrupted(world, KIND, world.taker.importer.run, at=0)
     interrupted(world, CHUNK, ChunkWorker(IngestConfig(ingest_threads=1), world.store).run, at=2)

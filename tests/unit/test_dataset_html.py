@@ -21,7 +21,7 @@ from voxloom.manifest import (
 from voxloom.mix import Mix, Share
 
 EVIL = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">\x1b[2J"
-VOID = {"meta", "rect", "br"}
+VOID = {"meta", "rect", "line", "wbr"}
 
 
 def record() -> DatasetRecord:
@@ -97,13 +97,52 @@ def test_the_page_is_readable_for_all() -> None:
     assert all(plot["aria-label"] for plot in plots)
     assert len(found.all("caption")) == len(found.all("table"))
     assert all(head.get("scope") == "col" for head in found.all("th"))
-    assert "prefers-color-scheme: dark" in page(record(), report())
+
+
+def test_every_column_has_a_name_and_a_wide_table_moves_by_itself() -> None:
+    text = page(record(), report())
+    assert not re.search("<th[^>]*></th>", text)
+    assert text.count('<div class="wide"><table>') == text.count("<table>")
+
+
+def test_text_of_a_plot_has_its_size_on_any_screen_and_no_bar_runs_into_its_count() -> None:
+    found = Page(page(record(), report()))
+    plot = next(svg for svg in found.all("svg") if svg.get("role") == "img")
+    assert (plot["width"], plot["height"]) == ("100%", "60")
+    assert not any("viewbox" in svg for svg in found.all("svg"))
+    bars = [bar for bar in found.all("rect") if "x" in bar]
+    widths = [float(str(bar["width"]).removesuffix("%")) for bar in bars]
+    assert [bar["class"] for bar in bars] == ["test", "train", "train", "val"]
+    assert [each / widths[1] for each in widths] == pytest.approx([1 / 5, 1, 1 / 5, 2 / 5], abs=0.01)
+    assert all(float(str(bar["x"])[:-1]) + width <= 80.01 for bar, width in zip(bars, widths, strict=True))
+
+
+def test_what_is_drawn_and_written_stands_out_in_light_and_dark() -> None:
+    """Contrast as WCAG 2 asks for: 4.5 of text, 3 of what a plot is read from."""
+    light, dark = page(record(), report()).split("prefers-color-scheme: dark")
+    for scheme in (light, dark):
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", scheme))
+        for name, least in {"ink": 4.5, "warn": 4.5, "train": 3, "val": 3, "test": 3}.items():
+            assert contrast(colours[name], colours["paper"]) >= least, name
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
+    return sum(share * x for share, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_every_count_is_in_a_table_beside_the_plot() -> None:
     text = page(record(), report())
     row = '<td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td>'
-    for name, *counts in zip(("under 1", "1 - 2", "2 or more"), (0, 5, 1), (0, 0, 2), (1, 0, 0), strict=True):
+    for name, *counts in zip(
+        ("under 1", "1 to 2", "2 or more"), (0, 5, 1), (0, 0, 2), (1, 0, 0), strict=True
+    ):
         assert row.format(name, *counts) in text
 
 
@@ -112,7 +151,7 @@ def test_a_value_falls_between_its_edges() -> None:
     for value in (0.5, 1.0, 1.5, 2.0, 9.0):
         histogram.add("train", value)
     assert histogram.counts["train"] == [1, 2, 2]
-    assert bin_names(histogram) == ["under 1", "1 - 2", "2 or more"]
+    assert bin_names(histogram) == ["under 1", "1 to 2", "2 or more"]
 
 
 def row(utterance: str, split: SplitName) -> Utterance:

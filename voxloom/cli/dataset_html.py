@@ -9,26 +9,34 @@ from voxloom.dataset_report import DatasetReport, Histogram
 from voxloom.manifest import LEFT_OUT_BY_DESIGN, SPLITS, DatasetRecord
 from voxloom.mix import NAMES
 
-_WIDTH, _HEIGHT, _BELOW = 640, 200, 34  # of a plot, in SVG units
+_ROW_PX = 20  # of a plot, one bin a row
+_BARS_FROM, _BARS_TO = 27.0, 80.0  # per cent of its width: names of bins before, counts behind
+_NARROW = 20  # characters of a cell that is never broken
+_N = ' class="n"'  # numbers
 _MAX_EXAMPLES = 5
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+# Plots are drawn in per cent and pixels, without a viewBox: text has its size on any screen.
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c1c22; --paper: #fcfcfa; --line: #c9c9c4; --train: #35608f;
-  --val: #b07a1e; --test: #8a3f74; --warn: #9a4a00 }
+:root { color-scheme: light dark; --ink: #1c1c22; --paper: #fcfcfa; --line: #c9c9c4; --train: #27507d;
+  --val: #b07a1e; --test: #bf5f9b; --warn: #9a4a00 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e4; --paper: #17181c; --line: #45464d;
-  --train: #7fb0e6; --val: #e0b463; --test: #d58fbd; --warn: #f0b070 } }
+  --train: #5f95d0; --val: #e0b463; --test: #e3a3ce; --warn: #f0b070 } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 46rem;
-  margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
-  overflow-x: auto }
+  margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.6rem } h2 { font-size: 1.3rem; margin-top: 2rem } .id { white-space: nowrap }
+.wide { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere }
-td.n, th.n { text-align: right; white-space: nowrap }
+  vertical-align: top; white-space: nowrap }
+td.n, th.n { text-align: right } td.long { white-space: normal; min-width: 10rem }
 caption { text-align: left; font-weight: 600 }
-svg { width: 100%; height: auto } svg text { fill: var(--ink); font-size: 11px }
+svg text { fill: var(--ink); font-size: 13px; font-variant-numeric: tabular-nums }
+svg rect { stroke: var(--paper) } svg line { stroke: var(--line) }
 .train { fill: var(--train) } .val { fill: var(--val) } .test { fill: var(--test) }
-.key span { margin-right: 1.2rem } .key svg { width: .8rem }
+.key span { margin-right: 1.2rem }
 .warn { color: var(--warn) } summary { cursor: pointer }
+@media (max-width: 30rem) { body { margin-top: 1rem } h1 { font-size: 1.4rem }
+  table { font-size: .875rem } th, td { padding-right: .6rem } td.long { min-width: 6.5rem } }
 """
 
 
@@ -36,7 +44,7 @@ def page(record: DatasetRecord, report: DatasetReport, withdrawn: int = 0) -> st
     """Every text in it is escaped: transcripts, names and ids come from outside. `withdrawn`: utterances that
     are gone since it was built."""
     body = [
-        f"<h1>Dataset {_text(record.dataset)}</h1>",
+        f'<h1>Dataset <span class="id">{_text(record.dataset)}</span></h1>',
         f"<p>Created {_text(when(record.created_at))}; languages: {_text(', '.join(record.languages))}.</p>",
         f'<p class="warn">{withdrawn} utterances were withdrawn since; the counts include them.</p>'
         * bool(withdrawn),
@@ -100,9 +108,9 @@ def _left_out(record: DatasetRecord) -> Iterable[str]:
         for source, reasons in record.dropped_by_source.items()
         for reason, number in reasons.items()
     ]
-    lost = f"{percent(record.lost_fraction)} of {record.considered} clips were lost to faults"
+    lost = f"{percent(record.lost_fraction)} of {record.considered:,} clips were lost to faults"
     yield f"<p>{lost}; allowed were {percent(record.max_dropped_fraction or 0)} of each source.</p>"
-    yield _table("Reasons", ("source", "reason", "", "utterances"), rows)
+    yield _table("Reasons", ("source", "reason", "kind", "utterances"), rows)
     examples = [
         (reason, example)
         for reason, found in record.dropped_examples.items()
@@ -115,41 +123,44 @@ def _left_out(record: DatasetRecord) -> Iterable[str]:
 def _histogram(histogram: Histogram) -> Iterable[str]:
     title = f"{histogram.name.capitalize()} in {histogram.unit}"
     yield f"<h2>{_text(title)}</h2>"
-    keys = (
-        f'<span><svg viewBox="0 0 10 10"><rect class="{split}" width="10" height="10"/></svg> {split}</span>'
-        for split in SPLITS
-    )
-    yield f'<p class="key" aria-hidden="true">{" ".join(keys)}</p>'
+    square = '<svg width="13" height="13"><rect class="{0}" width="13" height="13"/></svg> {0}'
+    keys = (f"<span>{square.format(split)}</span>" for split in SPLITS)
+    yield f'<p class="key" aria-hidden="true">Utterances: {" ".join(keys)}</p>'
     yield _plot(title, histogram)
     names = bin_names(histogram)
     counts = [histogram.counts.get(split, [0] * len(names)) for split in SPLITS]
-    yield _folded("As a table", _table(title, ("from - to", *SPLITS), zip(names, *counts, strict=True)))
+    yield _folded("As a table", _table(title, (histogram.unit, *SPLITS), zip(names, *counts, strict=True)))
 
 
 def _plot(title: str, histogram: Histogram) -> str:
-    """Bars of the three splits on top of each other."""
+    """A bar for each bin, of the three splits one after the other."""
     names, totals = bin_names(histogram), total_counts(histogram)
-    highest, step = max(*totals, 1), _WIDTH / len(names)
-    parts = []
-    for index, total in enumerate(totals):
-        top = float(_HEIGHT)
-        for split in SPLITS:
-            count = histogram.counts.get(split, [0] * len(names))[index]
-            height = count / highest * (_HEIGHT - 16)
-            top -= height
-            where = f'x="{index * step + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" height="{height:.1f}"'
-            parts.append(f'<rect class="{split}" {where}/>' if count else "")
-        middle = index * step + step / 2
-        parts.append(f'<text x="{middle:.1f}" y="{top - 3:.1f}" text-anchor="middle">{total or ""}</text>')
-    for index, edge in enumerate(histogram.edges):
-        at = (index + 1) * step
-        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT + 14}" text-anchor="middle">{edge:g}</text>')
+    per_utterance = (_BARS_TO - _BARS_FROM) / max(*totals, 1)
+    rows = "".join(_bar(histogram, index, name, per_utterance) for index, name in enumerate(names))
+    height = _ROW_PX * len(names)
+    axis = f'<line x1="{_BARS_FROM}%" x2="{_BARS_FROM}%" y1="0" y2="{height}"/>'
     most = names[totals.index(max(totals))]
     told = f"{sum(totals)} utterances; most, {max(totals)}, are {most} {histogram.unit}."
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _BELOW}" role="img" aria-label="{_text(f"{title}: {told}")}">'
-        f"<title>{_text(title)}</title><desc>{_text(told)}</desc>{''.join(parts)}</svg>"
+        f'<svg width="100%" height="{height}" role="img" aria-label="{_text(f"{title}: {told}")}">'
+        f"<title>{_text(title)}</title><desc>{_text(told)}</desc>{rows}{axis}</svg>"
     )
+
+
+def _bar(histogram: Histogram, index: int, name: str, per_utterance: float) -> str:
+    """Name, parts and count, in per cent from the left and pixels from the top."""
+    top, end, total = index * _ROW_PX, _BARS_FROM, 0
+    base = top + _ROW_PX - 6
+    parts = [f'<text x="{end - 1:.1f}%" y="{base}" text-anchor="end">{_text(name)}</text>']
+    for split in SPLITS:
+        if count := histogram.counts.get(split, [0] * (index + 1))[index]:
+            width, total = count * per_utterance, total + count
+            where = f'x="{end:.2f}%" y="{top + 2}" width="{width:.2f}%" height="{_ROW_PX - 4}"'
+            parts.append(f'<rect class="{split}" {where}/>')
+            end += width
+    if total:
+        parts.append(f'<text x="{end:.2f}%" dx="5" y="{base}">{total:,}</text>')
+    return "".join(parts)
 
 
 def _characters(report: DatasetReport) -> Iterable[str]:
@@ -172,15 +183,24 @@ def _speakers(report: DatasetReport) -> Iterable[str]:
 
 
 def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in header)
-    lines = ("".join(_cell(cell) for cell in row) for row in rows)
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    """A wide one is moved sideways by itself, not the page."""
+    lines = list(rows)
+    numbers = {index for row in lines for index, cell in enumerate(row) if isinstance(cell, int)}
+    head = "".join(_head(name, index in numbers) for index, name in enumerate(header))
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in lines)
     top = f"<caption>{_text(caption)}</caption><thead><tr>{head}</tr></thead>"
-    return f"<table>{top}<tbody>{body}</tbody></table>"
+    return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
+
+
+def _head(name: str, of_numbers: bool) -> str:
+    return f'<th scope="col"{_N if of_numbers else ""}>{_text(name)}</th>'
 
 
 def _cell(value: object) -> str:
-    return f'<td class="n">{value:,}</td>' if isinstance(value, int) else f"<td>{_text(value)}</td>"
+    if isinstance(value, int):
+        return f"<td{_N}>{value:,}</td>"
+    text = _text(value).replace("_", "_<wbr>")
+    return f'<td class="long">{text}</td>' if len(str(value)) > _NARROW else f"<td>{text}</td>"
 
 
 def _folded(summary: str, inside: str) -> str:

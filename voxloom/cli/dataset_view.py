@@ -97,7 +97,7 @@ def _show_histogram(histogram: Histogram) -> None:
     rows = zip(bin_names(histogram), totals, strict=True)
     highest = max(*totals, 1)
     table(
-        ("from - to", "utterances", "share", ""),
+        (histogram.unit, "utterances", "share", ""),
         ((name, n, percent(n / everything), "#" * round(_BAR * n / highest)) for name, n in rows if n),
     )
 
@@ -108,7 +108,7 @@ def total_counts(histogram: Histogram) -> list[int]:
 
 
 def bin_names(histogram: Histogram) -> list[str]:
-    """'under 1', '1 - 2', '2 or more'."""
+    """'under 1', '1 to 2', '2 or more'."""
     edges = [f"{edge:g}" for edge in histogram.edges]
-    between = [f"{low} - {high}" for low, high in pairwise(edges)]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
     return [f"under {edges[0]}", *between, f"{edges[-1]} or more"]

@@ -1,13 +1,12 @@
 """The dataset job: a snapshot of all that is stored, written as CSV, shards and, last, dataset.json."""
 
-import hashlib
 import itertools
 import logging
 from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
-from services.ingest import importer, shards
+from services.ingest import importer, shards, sidecars
 from services.ingest.config import IngestConfig
 from services.ingest.describe import Description
 from services.ingest.records import read_records
@@ -15,7 +14,6 @@ from services.ingest.refusals import ReportLine, read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
 from voxloom import keys
 from voxloom.bus import EventBus, new_event
-from voxloom.dataset_report import DatasetReport
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.events import announce
 from voxloom.job_lease import job_key
@@ -24,9 +22,7 @@ from voxloom.manifest import (
     LEFT_OUT_BY_DESIGN,
     SPLITS,
     DatasetRecord,
-    Sidecar,
     SplitName,
-    in_blocks,
     write_csv,
 )
 from voxloom.mix import Mix
@@ -90,20 +86,19 @@ class DatasetBuilder:
         raise Unavailable("recordings keep changing while the dataset is built; it is tried again in a while")
 
     def _write(self, snapshot: Snapshot, spec: "BuildSpec", job: JobRecord, lease: Lease) -> DatasetRecord:
-        """Shards that were pruned come back also where the dataset is known; everything else is immutable."""
+        """Shards that were pruned come back also where the dataset is known, and sidecars that it never had;
+        everything else is immutable."""
         dataset = snapshot.dataset
         shards_of = self._write_shards(snapshot, lease)
+        description = Description(snapshot)
         try:
-            return read_model(self._store, keys.dataset_record(dataset), DatasetRecord)
+            return sidecars.complete(self._store, description)
         except NotFound:
             pass
         for split in SPLITS:
             self._store.put_stream(keys.manifest(dataset, split), write_csv(snapshot.rows(split)))
-        description = Description(snapshot)
-        sidecars = {"lineage": self._put(keys.lineage(dataset), in_blocks(description.lines()))}
-        document = description.report().model_dump_json(indent=2).encode() + b"\n"
-        sidecars["report"] = self._put(keys.dataset_report(dataset), iter([document]))
-        record = description.record(shards_of, sidecars, spec.max_dropped, job.created_at, job.trace)
+        beside = sidecars.write(self._store, description)
+        record = description.record(shards_of, beside, spec.max_dropped, job.created_at, job.trace)
         try:
             write_model(self._store, keys.dataset_record(dataset), record, if_absent=True)
         except Conflict:
@@ -115,17 +110,6 @@ class DatasetBuilder:
         """The id, or the next one after it that names a dataset of which nothing was withdrawn."""
         names = (dataset if number == 1 else f"{dataset}-{number}" for number in itertools.count(1))
         return next(name for name in names if not exists(self._store, keys.withdrawn(f"manifests/{name}")))
-
-    def _put(self, key: str, blocks: Iterator[bytes]) -> Sidecar:
-        digest = hashlib.sha256()
-
-        def heard() -> Iterator[bytes]:
-            for block in blocks:
-                digest.update(block)
-                yield block
-
-        self._store.put_stream(key, heard())
-        return Sidecar(key=key, sha256=digest.hexdigest())
 
     def _write_shards(self, snapshot: Snapshot, lease: Lease) -> dict[SplitName, list[str]]:
         """Their keys, in order."""
@@ -201,15 +185,6 @@ def list_datasets(store: ObjectStore) -> list[DatasetRecord]:
     found = [info.key for info in list_all(store, "manifests/") if info.key.endswith("/dataset.json")]
     records = usable(lambda key: read_model(store, key, DatasetRecord), found)
     return sorted(records, key=lambda record: (record.created_at, record.dataset), reverse=True)
-
-
-def read_report_of(store: ObjectStore, record: DatasetRecord) -> DatasetReport:
-    """NotFound for a dataset that was made before there were reports."""
-    if record.report is None:
-        raise NotFound(
-            f"dataset {record.dataset} was made by a release that wrote no reports; the next dataset has one"
-        )
-    return read_model(store, record.report.key, DatasetReport)
 
 
 def refuse_empty(snapshot: Snapshot) -> None:

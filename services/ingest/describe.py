@@ -36,6 +36,14 @@ class Description:
             for (name, unit), edges in _EDGES.items()
         ]
 
+    @property
+    def dataset(self) -> str:
+        return self._snapshot.dataset
+
+    def of_rows(self) -> dict[str, Any]:
+        """What the record says of the rows alone, and did not in releases before."""
+        return {"corpora": _corpora(self._snapshot), "test_sets": _test_sets(self._snapshot)}
+
     def lines(self) -> Iterator[bytes]:
         """lineage.jsonl, line by line."""
         for clip in self._snapshot.clips():
@@ -91,8 +99,7 @@ class Description:
             max_dropped_fraction=max_dropped,
             mix=snapshot.mix,
             mix_shortfalls=snapshot.shortfalls,
-            corpora=_corpora(snapshot),
-            test_sets=_test_sets(snapshot),
+            **self.of_rows(),
             lineage=sidecars["lineage"],
             report=sidecars["report"],
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc.aio
 
-from services.ingest import dataset, forget, importer, messages, uploads
+from services.ingest import dataset, forget, importer, messages, sidecars, uploads
 from services.ingest.config import IngestConfig
 from services.ingest.forgetting import Forgetting
 from services.ingest.refusals import read_report
@@ -107,7 +107,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.GetDatasetReportRequest, context: Any
     ) -> ingest_pb2.GetDatasetReportResponse:
         record = await blocking(self._dataset, request.dataset)
-        report = await blocking(dataset.read_report_of, self._store, record)
+        report = await blocking(sidecars.read_report_of, self._store, record)
         message = await blocking(self._dataset_message, record)
         return ingest_pb2.GetDatasetReportResponse(dataset=message, report_json=report.model_dump_json())
 

@@ -21,6 +21,7 @@ from voxloom.manifest import (
 from voxloom.mix import Mix, Share
 
 EVIL = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">\x1b[2J"
+NAMES = ("under 1", "1 to 2", "2 or more")
 VOID = {"meta", "rect", "line", "wbr"}
 
 

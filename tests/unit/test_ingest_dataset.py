@@ -12,9 +12,10 @@ import pytest
 from ingest_corpora import HeardBus, Taker, accept_import, clip, csv_corpus, objects, run_next, tar
 from voices import encoded
 
-from services.ingest import shards
+from services.ingest import shards, sidecars
 from services.ingest.config import IngestConfig
 from services.ingest.dataset import KIND, DatasetBuilder, list_datasets
+from services.ingest.describe import Description
 from services.ingest.records import Drop
 from services.ingest.split import OWN, point, sentence_key
 from voxloom import audio, keys
@@ -28,12 +29,13 @@ from voxloom.manifest import (
     DatasetRecord,
     RawUtterance,
     Shortfall,
+    Sidecar,
     Utterance,
     read_csv,
 )
 from voxloom.mix import Mix, Share
 from voxloom.record import parse_lines
-from voxloom.storage import FolderStore, read_model, write_model
+from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 from voxloom.tokenizer import encoder_frames
 
 
@@ -43,6 +45,7 @@ def split_of(text: str) -> str:
 
 PROMPTS = [f"prompt {a}{b}" for a in "abcde" for b in "klmno"]
 TEXTS = [text for text in PROMPTS if split_of(text) == "train"]
+ADDED = ("lineage", "report", "corpora", "test_sets")
 WAVS = {seed: audio.encode_wav(audio.decode(clip(seed)).samples) for seed in range(12)}
 
 
@@ -284,6 +287,47 @@ def test_lineage_and_report_say_where_every_clip_is_from(world: World) -> None:
     assert all(sum(map(sum, each.counts.values())) == 4 for each in report.histograms)
     assert "".join(sorted(report.characters)) == record.alphabet
     assert record.corpora["own"].utterances == {"test": 1, "train": 3}
+
+
+def strip(world: World, record: DatasetRecord) -> DatasetRecord:
+    """As a release before sidecars would have left it."""
+    for sidecar in (record.lineage, record.report):
+        assert sidecar
+        world.store.delete(sidecar.key)
+    old = DatasetRecord(**record.model_dump(exclude=set(ADDED)))
+    write_model(world.store, keys.dataset_record(record.dataset), old)
+    return old
+
+
+def test_a_dataset_of_an_older_release_gets_what_it_lacks_and_stays_what_it_is(world: World) -> None:
+    world.record(0)
+    world.record(1, source="imported", corpus="an4", speaker="an4-a", published_split="test")
+    record, made = world.build(), objects(world.store, "manifests/")
+    assert strip(world, record).test_sets == {}
+    assert objects(world.store, "manifests/") != made
+    for _ in range(2):
+        assert world.build() == record
+        assert objects(world.store, "manifests/") == made
+
+
+def test_two_replicas_that_complete_one_dataset_agree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.record(0)
+    strip(world, world.build())
+    real = sidecars.write
+
+    def late(store: ObjectStore, description: Description) -> dict[str, Sidecar]:
+        monkeypatch.setattr(sidecars, "write", real)
+        world.build()
+        return real(store, description)
+
+    monkeypatch.setattr(sidecars, "write", late)
+    world.builds += 1
+    world.jobs.submit(KIND, "slow", {}, "trace")
+    slow = run_next(world.jobs, KIND, world.builder.run)
+    record = read_model(world.store, keys.dataset_record(str(slow["dataset"])), DatasetRecord)
+    for sidecar in (record.lineage, record.report):
+        assert sidecar
+        assert hashlib.sha256(world.store.get(sidecar.key)).hexdigest() == sidecar.sha256
 
 
 def test_a_kept_published_test_split_is_a_named_test_set(world: World) -> None:

@@ -105,11 +105,13 @@ def _left_out(record: DatasetRecord) -> Iterable[str]:
     yield "<h2>What was left out</h2>"
     rows = [
         (NAMES.get(source, source), reason, "by design" if reason in LEFT_OUT_BY_DESIGN else "fault", number)
-        for source, reasons in record.dropped_by_source.items()
+        for source, reasons in (record.dropped_by_source or {"": record.dropped_by_reason}).items()
         for reason, number in reasons.items()
     ]
     lost = f"{percent(record.lost_fraction)} of {record.considered:,} clips were lost to faults"
-    yield f"<p>{lost}; allowed were {percent(record.max_dropped_fraction or 0)} of each source.</p>"
+    allowed = record.max_dropped_fraction  # None: made by a release that did not say
+    told = "" if allowed is None else f"; allowed were {percent(allowed)} of each source"
+    yield f"<p>{lost}{told}.</p>"
     yield _table("Reasons", ("source", "reason", "kind", "utterances"), rows)
     examples = [
         (reason, example)

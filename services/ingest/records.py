@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
-from voxloom import audio, keys
+from services.ingest.prints import with_fingerprint
+from voxloom import keys
 from voxloom.errors import BadInput, NewerSchema, NotFound
-from voxloom.fingerprint import fingerprint, is_fingerprint
 from voxloom.forgotten import Forgotten, read_forgotten
 from voxloom.manifest import RawUtterance
-from voxloom.storage import ObjectStore, list_all, read_model
+from voxloom.storage import ObjectStore, list_all, parse_model
 from voxloom.threads import ordered_map
 
 _READERS = 8  # small reads, mostly waits
@@ -85,7 +85,8 @@ def _find(store: ObjectStore, gone: Forgotten, stem: str, has_audio: bool) -> Fo
         store.delete(f"{stem}.wav")
         return None
     try:
-        raw = _read(store, stem)
+        document, etag = store.get_with_etag(f"{stem}.json")
+        raw = _parse(stem, document)
     except NewerSchema:
         raise  # left out it could be what keeps a sentence of test out of train: a newer release has to build
     except BadInput:
@@ -94,25 +95,13 @@ def _find(store: ObjectStore, gone: Forgotten, stem: str, has_audio: bool) -> Fo
         return None
     if not has_audio:
         return Found(utterance, source, raw, Drop.AUDIO_MISSING)
-    return Found(utterance, source, _with_fingerprint(store, raw))
+    return Found(utterance, source, with_fingerprint(store, raw, document, etag))
 
 
-def _read(store: ObjectStore, stem: str) -> RawUtterance:
-    raw = read_model(store, f"{stem}.json", RawUtterance)
+def _parse(stem: str, document: bytes) -> RawUtterance:
+    raw = parse_model(f"{stem}.json", document, RawUtterance)
     if keys.raw_record(raw.source, raw.speaker, raw.utterance) != f"{stem}.json":
         raise BadInput(f"{stem}.json says it is {raw.source}/{raw.speaker}/{raw.utterance}")
     if not (math.isfinite(raw.levels.duration_s) and raw.levels.duration_s >= 0):
         raise BadInput(f"{stem}.json says it lasts {raw.levels.duration_s} s")
     return raw
-
-
-def _with_fingerprint(store: ObjectStore, raw: RawUtterance) -> RawUtterance:
-    """Records of releases before fingerprints have none. Audio that cannot be read is found when shards are
-    written."""
-    if is_fingerprint(raw.fingerprint):
-        return raw
-    try:
-        wav = store.get(keys.raw_audio(raw.source, raw.speaker, raw.utterance))
-        return raw.model_copy(update={"fingerprint": fingerprint(audio.decode(wav).samples)})
-    except (BadInput, NotFound):
-        return raw.model_copy(update={"fingerprint": ""})

@@ -272,16 +272,22 @@ def test_the_alphabet_of_the_new_dataset_is_read_through_the_service(life: Life)
 
 
 def test_nothing_else_was_altered(life: Life) -> None:
-    """Jobs, the pointer and the run that went on have moved; the upload was taken in. All else stands."""
+    """Jobs, the pointer and the run that went on have moved; the upload was taken in; records of recordings
+    have got their fingerprints. All else stands."""
     moves = ("jobs/", "models/production.json", "uploads/", f"runs/{interrupted_run(life)}/")
     after = life.objects()
     kept = {key for key in life.before if not key.startswith(moves)}
     assert len(kept) > 30
-    altered = {key for key in kept if digest(after.get(key, b"")) != digest(life.before[key])}
+    altered = {
+        key for key in kept if key not in after or told(key, after[key]) != told(key, life.before[key])
+    }
     assert altered == set()
     pointer = parse_model("p", after["models/production.json"], ProductionPointer)
     assert pointer.model == model_before(life)
 
 
-def digest(data: bytes) -> str:
+def told(key: str, data: bytes) -> str:
+    """By what two versions of an object are compared."""
+    if re.fullmatch(r"raw/.*\.json", key):
+        data = json.dumps(json.loads(data) | {"fingerprint": ""}, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()

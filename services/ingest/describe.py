@@ -1,10 +1,10 @@
 """dataset.json, lineage.jsonl and report.json of a snapshot; the rows are gone through once."""
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from services.ingest.snapshot import Clip, Snapshot
+from voxloom.alphabet import AlphabetCounter
 from voxloom.dataset_report import DatasetReport, Histogram, Speaker
 from voxloom.manifest import SPLITS, CorpusSummary, Counts, DatasetRecord, Sidecar, SplitName, SplitSummary
 from voxloom.record import to_line
@@ -25,7 +25,8 @@ class Description:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._characters: Counter[str] = Counter()
+        self._alphabet: set[str] = set()
+        self._characters = AlphabetCounter()
         self._histograms = [
             Histogram(
                 name=name,
@@ -52,16 +53,14 @@ class Description:
 
     def report(self) -> DatasetReport:
         """After the last of the `lines`."""
-        kinds = len(self._characters)
+        uses = self._characters.report().characters
         speakers = self._snapshot.top_speakers(_TOP_SPEAKERS)
         return DatasetReport(
             dataset=self._snapshot.dataset,
             by_split=_by_split(self._snapshot),
             histograms=self._histograms,
-            characters=dict(
-                sorted(self._characters.items(), key=lambda item: (-item[1], item[0]))[:_MAX_CHARACTERS]
-            ),
-            characters_left_out=max(kinds - _MAX_CHARACTERS, 0),
+            characters={use.character: use.count for use in uses[:_MAX_CHARACTERS]},
+            characters_left_out=max(len(self._alphabet) - _MAX_CHARACTERS, 0),
             top_speakers=[
                 Speaker(source=source, speaker=speaker, utterances=number, hours=hours)
                 for source, speaker, number, hours in speakers
@@ -91,7 +90,7 @@ class Description:
             dropped_examples=snapshot.examples(),
             dropped_fraction=dropped / max(considered, 1),
             overlapping_test_sentences=snapshot.overlapping_test_sentences,
-            alphabet="".join(sorted(self._characters)),
+            alphabet="".join(sorted(self._alphabet)),
             languages=snapshot.distinct("language"),
             normalizer_version=NORMALIZER_VERSION,
             trace=trace,
@@ -110,7 +109,8 @@ class Description:
         for histogram, value in zip(self._histograms, values, strict=True):
             histogram.add(row.split, value)
         if row.split == "train":
-            self._characters.update(row.text)
+            self._alphabet.update(row.text)
+            self._characters.add(row.text, row.utterance)
 
 
 def _splits(snapshot: Snapshot, shards: dict[SplitName, list[str]]) -> dict[SplitName, SplitSummary]:

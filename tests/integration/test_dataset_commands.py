@@ -54,6 +54,9 @@ def test_from_a_mix_to_a_page(voxloom: Cli, tmp_path: Path) -> None:
     report = json.loads(voxloom("dataset", "report", "--json").out)["report"]
     counts = [source["utterances"] for split in report["by_split"].values() for source in split.values()]
     assert sum(counts) == 12 + held_out[0]
+    told = json.loads(voxloom("text", "alphabet", "--dataset", "newest", "--split", "train", "--json").out)
+    assert told["texts"] == 12
+    assert list(report["characters"].items()) == [(x["character"], x["count"]) for x in told["characters"]]
     assert "who trains most" in voxloom("dataset", "report").out
     assert voxloom("dataset", "report", "--html", str(html)).code == 0
     assert HOSTILE not in html.read_text()

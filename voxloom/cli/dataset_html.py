@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from voxloom.characters import code_point, name_of
 from voxloom.cli.dataset_view import bin_names, share_text, total_counts
 from voxloom.cli.output import audio_time, percent, plain, when
 from voxloom.dataset_report import DatasetReport, Histogram
@@ -168,9 +169,13 @@ def _bar(histogram: Histogram, index: int, name: str, per_utterance: float) -> s
 def _characters(report: DatasetReport) -> Iterable[str]:
     yield f"<h2>{len(report.characters)} characters of the training texts</h2>"
     rows = [
-        (_visible(each), f"U+{ord(each[:1] or ' '):04X}", count) for each, count in report.characters.items()
+        (_visible(each), code_point(each[:1] or " "), name_of(each[:1] or " "), count)
+        for each, count in report.characters.items()
     ]
-    yield _folded("As a table", _table("Characters", ("character", "code point", "times"), rows))
+    header = ("character", "code point", "name", "times")
+    yield _folded("As a table", _table("Characters", header, rows))
+    where = f"voxloom text alphabet --dataset {report.dataset} --split train"
+    yield f"<p>Where the rare ones are, and what looks mistyped: <code>{_text(where)}</code></p>"
     if report.characters_left_out:
         yield f"<p>{report.characters_left_out} rarer characters are not listed.</p>"
 

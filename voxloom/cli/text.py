@@ -12,6 +12,7 @@ import typer
 from voxloom.alphabet import RARE, AlphabetCounter, AlphabetReport, CharacterUse, Example
 from voxloom.cli.connect import DataOption, client
 from voxloom.cli.dataset import get
+from voxloom.cli.exporting import Which
 from voxloom.cli.output import JsonOption, plain, print_json, print_json_line, say, table
 from voxloom.errors import BadInput
 from voxloom.manifest import SPLITS, Utterance, read_csv
@@ -76,6 +77,7 @@ def alphabet(
     dataset: Annotated[
         str | None, typer.Option("--dataset", metavar="ID", help="A dataset; the word newest for the newest.")
     ] = None,
+    split: Annotated[Which, typer.Option(help="Which part of the dataset.")] = Which.all,
     rare: Annotated[int, typer.Option(min=0, help="Up to so many uses are rare, and shown where.")] = RARE,
     json_: JsonOption = False,
     data: DataOption = None,
@@ -84,17 +86,19 @@ def alphabet(
 
     \b
     Example:  voxloom text alphabet sentences.txt --language uk
-              voxloom text alphabet --dataset newest
+              voxloom text alphabet --dataset newest --split train
     """
     counter = AlphabetCounter(rare)
     if dataset is None:
         if not language:
             raise BadInput("texts need their language: voxloom text alphabet FILE --language TAG")
+        if split is not Which.all:
+            raise BadInput(f"--split {split.value} is of a dataset; name it: --dataset newest")
         with _lines(file, ["-"] if file is None else []) as lines:
             for number, text in enumerate(lines, start=1):
                 counter.add(normalize(text, language), f"line {number}")
     else:
-        for row in _rows(dataset, data):
+        for row in _rows(dataset, split, data):
             counter.add(normalize(row.text, language) if language else row.text, row.utterance)
     report = counter.report()
     print_json(report.as_dict()) if json_ else _print(report)
@@ -127,11 +131,11 @@ def _bounded(stream: TextIO) -> Iterator[str]:
         yield line.rstrip("\r\n")
 
 
-def _rows(dataset: str, data: Path | None) -> Iterator[Utterance]:
-    """All rows of a dataset, split by split."""
+def _rows(dataset: str, which: Which, data: Path | None) -> Iterator[Utterance]:
+    """Rows of a dataset, split by split."""
     with client("ingest", data) as ingest:
         found = get(ingest, "" if dataset == "newest" else dataset).id  # splits of one and the same
-        for split in SPLITS:
+        for split in SPLITS if which is Which.all else (which.value,):
             request = ingest_pb2.ReadManifestRequest(dataset=found, split=split)
             parts = (part.csv for part in ingest.ReadManifest(request, timeout=_STREAM_TIMEOUT_S))
             yield from read_csv(_whole_lines(parts))

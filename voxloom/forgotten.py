@@ -1,6 +1,7 @@
 """Deleting means deleted (Law 10): what was withdrawn, and which datasets, runs and models held it."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from voxloom.record import Part, Record
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
 JOB_KIND = "forget"
+_DIGEST = re.compile("[0-9a-f]{32}")
 Kind = Literal["utterance", "speaker"]
 
 
@@ -39,8 +41,14 @@ class ForgetSpec(Record):
     voices: list[Voice] = Field(default_factory=list)
     for_ever: bool = True
 
+    def names(self) -> set[str]:
+        """Ids of utterances and speakers that stand in it; none once it is hashed."""
+        of_clips = {name for each in self.clips for name in (each.speaker, each.utterance)}
+        given = of_clips | {each.speaker for each in self.voices}
+        return {name for name in given if not _DIGEST.fullmatch(name)}
+
     def hashed(self) -> "ForgetSpec":
-        """The same without ids and names, for the record of a job that is done."""
+        """The same without ids and names, for the record of a job that has ended."""
         clips = [
             Clip(source=each.source, speaker=_voice(each), utterance=digest(each.utterance))
             for each in self.clips

@@ -32,7 +32,8 @@ def build(config: IngestConfig, store: ObjectStore, bus: EventBus) -> Service:
     import_worker = JobWorker(jobs, importer.KIND, take_in.run, tell)
     dataset_worker = JobWorker(jobs, dataset.KIND, DatasetBuilder(config, store, bus, jobs).run, tell)
 
-    forget_worker = JobWorker(jobs, forget.KIND, Forgetter(store).run, tell)
+    patient = Jobs(store, lease_s=config.job_lease_s, max_failures=forget.MAX_FAILURES)
+    forget_worker = JobWorker(patient, forget.KIND, Forgetter(store).run, tell)
 
     def wake() -> None:
         import_worker.wake()

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.ingest import dataset, scrub, traces
-from services.ingest.rewrite import read_document
+from services.ingest.heirs import mark_heirs
 from services.ingest.scrub import Gone
 from voxloom import forgotten, keys
-from voxloom.bundle import Bundle
 from voxloom.errors import BadInput
-from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice, Withdrawn
+from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Voice
 from voxloom.job_lease import job_key
 from voxloom.jobs import JobRecord, Jobs, JobState, Lease
 from voxloom.record import to_model
-from voxloom.storage import ObjectStore, folders, list_all, read_model, usable
+from voxloom.storage import ObjectStore, folders, list_all
 
 KIND = JOB_KIND
+MAX_FAILURES = 1_440  # a minute apart: a wish to be forgotten outlasts a store that is down for a day
 _PAUSE_S = 0.5
 _log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Forgetter:
         deleted = sum(self._remove(clip, lease) for clip in clips)
         self._await_builds(lease)
         held, faults = self._scrub_datasets(gone, job, lease)
-        heirs = self._mark_heirs(job.created_at, lease)
-        if faults:
+        heirs = mark_heirs(self._store, job.created_at, lease.check)
+        if faults := [*faults, *heirs.faults]:
             raise BadInput(f"{'; '.join(faults)}. All else is done; then forget it again")
         _log.info("%d recordings are gone; %d datasets held some", deleted, len(held))
         lease.redact(spec.hashed().model_dump())
-        return {"deleted": deleted, "datasets": held, **heirs}
+        return {"deleted": deleted, "datasets": held, "runs": heirs.runs, "models": heirs.models}
 
     def _scrub_reports(self, gone: Gone, spec: ForgetSpec, lease: Lease) -> None:
         """Before the recordings, and what imports say last: whoever takes this over finds the ids there."""
@@ -87,27 +87,6 @@ class Forgetter:
         self._store.delete(keys.raw_audio(clip.source, clip.speaker, clip.utterance))
         return there
 
-    def _mark_heirs(self, at: str, lease: Lease) -> dict[str, list[str]]:
-        """Runs and models of all marked datasets, also of those that a killed run of this job marked."""
-        runs, models = [], []
-        for run, origin in _runs(self._store):
-            lease.check()
-            if self._inherit(keys.withdrawn(f"runs/{run}"), origin, at):
-                traces.of_run(self._store, run)
-                runs.append(run)
-        for bundle in _bundles(self._store):
-            lease.check()
-            if mark := self._inherit(keys.withdrawn(f"models/{bundle.model}"), bundle.dataset, at):
-                traces.of_model(self._store, bundle.model, mark)
-                models.append(bundle.model)
-        return {"runs": runs, "models": models}
-
-    def _inherit(self, key: str, origin: str, at: str) -> Withdrawn | None:
-        mark = forgotten.read_mark(self._store, keys.withdrawn(f"manifests/{origin}"))
-        if mark:
-            forgotten.add_mark(self._store, key, mark.by_split, at)
-        return mark
-
 
 def _is_held(job: JobRecord) -> bool:
     return job.state is JobState.RUNNING and job.lease_expires_at > time.time()
@@ -119,15 +98,3 @@ def _spoken_by(store: ObjectStore, voices: list[Voice]) -> Iterator[Clip]:
         names = {info.key.removeprefix(folder).rpartition(".")[0] for info in list_all(store, folder)}
         for name in sorted(names):
             yield Clip(source=voice.source, speaker=voice.speaker, utterance=name)
-
-
-def _runs(store: ObjectStore) -> Iterator[tuple[str, str]]:
-    for run in folders(store, "runs/"):
-        for found in usable(lambda key: read_document(store, key), [keys.run_record(run)]):
-            yield run, str(found.get("dataset", ""))
-
-
-def _bundles(store: ObjectStore) -> Iterator[Bundle]:
-    models = folders(store, "models/")
-    bundle = "bundle.json"
-    return usable(lambda name: read_model(store, keys.model_file(name, bundle), Bundle), models)

@@ -6,6 +6,7 @@ Reconcile runs after every event, at start and every minute; it alone decides, f
 import time
 from collections.abc import Callable, Mapping
 
+from services.ingest.aftercare import Aftercare
 from services.ingest.retrain import Retrain
 from services.ingest.uploads import sweep, sweep_chunks
 from voxloom.bus import Handler
@@ -15,10 +16,13 @@ from voxloom.v1.events_pb2 import Event
 
 
 def reconciler(store: ObjectStore, jobs: Jobs, retrain: Retrain) -> Callable[[], None]:
+    aftercare = Aftercare(store, jobs)
+
     def reconcile() -> None:
         sweep(store, jobs, time.time())
         sweep_chunks(store, jobs)
         retrain.step()
+        aftercare.step()
 
     return reconcile
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from voxloom.errors import BadInput, NotFound
+from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.storage import ObjectStore
 
 Line = dict[str, Any]
@@ -16,14 +17,20 @@ def read_document(store: ObjectStore, key: str) -> dict[str, Any]:
 
 
 def rewrite_document(store: ObjectStore, key: str, drops: Callable[[Any], bool]) -> None:
-    """Takes items out of its lists, wherever these are; NotFound is no fault."""
-    try:
-        document = read_document(store, key)
-    except NotFound:
-        return
-    scrubbed = without(document, drops)
-    if scrubbed != document:
-        store.put(key, json.dumps(scrubbed, indent=2, ensure_ascii=False).encode() + b"\n")
+    """Takes items out of its lists, wherever these are; NotFound is no fault. What another writes
+    meanwhile is rewritten, not replaced."""
+    while True:
+        try:
+            data, etag = store.get_with_etag(key)
+        except NotFound:
+            return
+        document = _object(key, data)
+        scrubbed = without(document, drops)
+        if scrubbed == document:
+            return
+        with suppress(Conflict):
+            store.put(key, json.dumps(scrubbed, indent=2, ensure_ascii=False).encode() + b"\n", if_match=etag)
+            return
 
 
 def without(value: Any, drops: Callable[[Any], bool]) -> Any:

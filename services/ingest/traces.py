@@ -8,7 +8,7 @@ from services.ingest.clips import utterance_id
 from services.ingest.rewrite import Line, drop_lines, read_lines, rewrite_document, rewrite_lines
 from voxloom import keys
 from voxloom.errors import NotFound
-from voxloom.forgotten import Voice, Withdrawn, digest
+from voxloom.forgotten import Voice, digest
 from voxloom.jobs import JobRecord
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
@@ -43,10 +43,9 @@ def of_run(store: ObjectStore, run: str) -> None:
     rewrite_lines(store, keys.run_metrics(run), _without_example)
 
 
-def of_model(store: ObjectStore, model: str, mark: Withdrawn) -> None:
-    """What a model heard of withdrawn test utterances, and what was said. By the mark: an earlier run, killed
-    since, may have taken the ids out of the manifests."""
-    hashes = {each for split in mark.by_split.values() for each in split}
+def of_model(store: ObjectStore, model: str, hashes: set[str]) -> None:
+    """What a model heard of withdrawn test utterances, and what was said. By the marks: an earlier run,
+    killed since, may have taken the ids out of the manifests."""
     heard = keys.model_file(model, "test_hypotheses.jsonl")
     drop_lines(store, heard, lambda line: digest(str(line.get("key"))) in hashes)
     worst = keys.model_file(model, "decision.json")

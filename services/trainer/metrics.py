@@ -63,15 +63,17 @@ class MetricsLog:
             self._append(line)
 
     def epoch(self, line: Metrics) -> None:
-        """Once some of the run's data is withdrawn its curve shows no texts: they may be of that."""
-        if num_withdrawn(self._store, keys.withdrawn(f"runs/{self._run}")):
-            self._lines = [_without_example(each) for each in self._lines]
-            line = _without_example(line)
-        self._append(line)
+        self._append(_without_example(line) if self._is_withdrawn() else line)
 
     def flush(self) -> None:
+        """Once some of the run's data is withdrawn its curve shows no texts: they may be of that."""
+        if self._is_withdrawn():
+            self._lines = [_without_example(each) for each in self._lines]
         self._store.put(self._key, b"".join(map(to_line, self._lines)))
         self._written_s = self._clock()
+
+    def _is_withdrawn(self) -> bool:
+        return num_withdrawn(self._store, keys.withdrawn(f"runs/{self._run}")) > 0
 
     def _append(self, line: Metrics) -> None:
         self._lines.append(line)

@@ -27,6 +27,7 @@ from voxloom import keys
 from voxloom.errors import BadInput, NotReady
 from voxloom.forgotten import add_mark
 from voxloom.jobs import Jobs
+from voxloom.storage import FolderStore
 
 
 def state_at(**counters: float) -> State:
@@ -131,6 +132,18 @@ def test_a_dataset_without_its_shards_is_not_trained_on(tmp_path):
     store.delete(dataset.splits["val"].shards[0])
     with pytest.raises(NotReady, match=r"no shards any more \(.*val-00000\.tar is gone.*dataset build"):
         refuse_pruned(store, dataset)
+
+
+def test_a_curve_that_was_scrubbed_is_not_written_back(tmp_path):
+    store = FolderStore(tmp_path)
+    log = MetricsLog(store, "r-test", 0, lambda line: None)
+    log.epoch(Metrics(step=1, example_reference="what she said", example_hypothesis="what he heard"))
+    log.flush()
+    assert read_metrics(store, "r-test")[0].example_reference
+    add_mark(store, keys.withdrawn("runs/r-test"), {"val": ["0" * 32]}, "")
+    log.flush()  # in mid-epoch, or at the end of the run
+    [line] = read_metrics(store, "r-test")
+    assert (line.example_reference, line.example_hypothesis) == ("", "")
 
 
 def test_a_run_says_how_much_of_its_data_was_withdrawn(tmp_path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, Self
@@ -11,10 +10,10 @@ from services.ingest.records import Drop, Found
 from services.ingest.split import assign
 from voxloom.fingerprint import bits_of, is_fingerprint, spread_of
 from voxloom.manifest import RawUtterance
+from voxloom.scratch import open_scratch
 from voxloom.text import normalize
 from voxloom.tokenizer import is_feasible
 
-_CACHE_KIB = 64 * 1024
 _SCHEMA = """
 CREATE TABLE clips (
   id INTEGER PRIMARY KEY,
@@ -41,16 +40,11 @@ _INSERT = (
 
 
 class Catalogue:
-    """A private SQLite database without a name: in memory while it is small, else in a temporary file.
-    Used by one thread."""
+    """In a scratch database. Used by one thread."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self.db = sqlite3.connect("", isolation_level=None)
-        self.db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self.db.execute("PRAGMA synchronous = OFF")
-        self.db.executescript(_SCHEMA)
-        self.db.execute("BEGIN")
+        self.db = open_scratch(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 import json
 import posixpath
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict
@@ -10,30 +9,25 @@ from typing import Self
 
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
+from voxloom.scratch import open_scratch
 
-_CACHE_KIB = 32 * 1024
+_SCHEMA = """
+CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT UNIQUE, entry TEXT);
+CREATE TABLE refusals (id INTEGER PRIMARY KEY, path TEXT, reason TEXT, detail TEXT);
+"""
 
 
 class Index:
-    """Entries by the audio's path in the archive (a sidecar's has no suffix), and the refusals so far.
-
-    A private SQLite database without a name: it lies in memory while it is small, else in a temporary file.
-    """
+    """Entries by the audio's path in the archive (a sidecar's has no suffix), and the refusals so far, in a
+    scratch database."""
 
     def __init__(self, folder: str = "") -> None:
         self.folder = folder  # of the manifest; paths of clips are relative to it
         self.not_selected: dict[str, int] = {}  # clips that nobody wants, by rule
         self.ignores: Callable[[str], bool] = lambda path: False  # audio that was counted by its row
         self._stack = ExitStack()
-        self._db = sqlite3.connect("", isolation_level=None)
+        self._db = open_scratch(_SCHEMA, cache_mib=32)
         self._stack.callback(self._db.close)
-        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT UNIQUE, entry TEXT)")
-        self._db.execute(
-            "CREATE TABLE refusals (id INTEGER PRIMARY KEY, path TEXT, reason TEXT, detail TEXT)"
-        )
-        self._db.execute("BEGIN")
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""The rows of a release while it is read: in a private SQLite database that goes to disk when it grows."""
+"""The rows of a release while it is read: in a scratch database."""
 
 import json
 import sqlite3
@@ -11,10 +11,10 @@ from voxloom.corpora.refusal import Reason, Refusal
 from voxloom.corpora.seen import hash_of
 from voxloom.corpora.sentences import scripts_of, sentence_key
 from voxloom.errors import Exhausted
+from voxloom.scratch import open_scratch
 
 VALIDATED, TRAIN, DEV, TEST = 1, 2, 4, 8  # bits: the tables that name a clip
 BITS = {"validated.tsv": VALIDATED, "train.tsv": TRAIN, "dev.tsv": DEV, "test.tsv": TEST}
-_CACHE_KIB = 64 * 1024
 _NATIVE_SHARE = 0.05  # a script that one row in twenty uses belongs to the language
 _SCHEMA = """
 CREATE TABLE speakers (speaker INTEGER PRIMARY KEY, client_id TEXT UNIQUE);
@@ -41,13 +41,7 @@ ON CONFLICT (name) DO UPDATE SET tables = tables | excluded.tables WHERE tables 
 
 
 def open_database() -> sqlite3.Connection:
-    """Without a name: in memory while it is small, then in a temporary file (SQLITE_TMPDIR says where)."""
-    db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    db.execute("PRAGMA journal_mode = OFF")
-    db.executescript(_SCHEMA)
-    db.execute("BEGIN")
-    return db
+    return open_scratch(_SCHEMA)
 
 
 @contextmanager

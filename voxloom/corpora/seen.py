@@ -1,18 +1,17 @@
 """Which paths an archive had so far: millions of them in a few dozen megabytes."""
 
 import hashlib
-import sqlite3
 from typing import Self
+
+from voxloom.scratch import open_scratch
 
 
 class Seen:
-    """Hashes of 64 bits in a private database: two of three million paths share one once in four million
+    """Hashes of 64 bits in a scratch database: two of three million paths share one once in four million
     archives, and then a clip is refused with a reason, not lost."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.execute("CREATE TABLE seen (hash INTEGER PRIMARY KEY)")
-        self._db.execute("BEGIN")
+        self._db = open_scratch("CREATE TABLE seen (hash INTEGER PRIMARY KEY)", cache_mib=2)
 
     def __enter__(self) -> Self:
         return self

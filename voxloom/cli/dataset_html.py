@@ -106,7 +106,7 @@ def _left_out(record: DatasetRecord) -> Iterable[str]:
     yield "<h2>What was left out</h2>"
     rows = [
         (NAMES.get(source, source), reason, "by design" if reason in LEFT_OUT_BY_DESIGN else "fault", number)
-        for source, reasons in (record.dropped_by_source or {"": record.dropped_by_reason}).items()
+        for source, reasons in (record.dropped_by_source or {"all": record.dropped_by_reason}).items()
         for reason, number in reasons.items()
     ]
     lost = f"{percent(record.lost_fraction)} of {record.considered:,} clips were lost to faults"

@@ -1,99 +1,29 @@
 """The dataset job: what is kept, what is dropped and why, and that the same content gives the same bytes."""
 
-import hashlib
 import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from ingest_corpora import HeardBus, Taker, accept_import, clip, csv_corpus, objects, run_next, tar
+from dataset_world import WAVS, World
+from ingest_corpora import Taker, accept_import, csv_corpus, objects, run_next, tar
 from voices import encoded
 
-from services.ingest import shards, sidecars
-from services.ingest.config import IngestConfig
-from services.ingest.dataset import KIND, DatasetBuilder, list_datasets
-from services.ingest.describe import Description
+from services.ingest import shards
+from services.ingest.dataset import KIND, list_datasets
 from services.ingest.records import Drop
-from services.ingest.split import OWN, point, sentence_key
 from voxloom import audio, keys
-from voxloom.alphabet import AlphabetCounter
 from voxloom.bus import kind_of
-from voxloom.dataset_report import DatasetReport, LineageLine
 from voxloom.errors import BadInput
-from voxloom.jobs import JobInterrupted, Jobs
+from voxloom.jobs import JobInterrupted
 from voxloom.manifest import (
-    AudioLevels,
-    Counts,
-    DatasetRecord,
-    RawUtterance,
     Shortfall,
-    Sidecar,
     Utterance,
-    read_csv,
 )
 from voxloom.mix import Mix, Share
-from voxloom.record import parse_lines
-from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 from voxloom.tokenizer import encoder_frames
-
-
-def split_of(text: str) -> str:
-    return OWN.split_at(point("sentence", sentence_key(text)))
-
-
-PROMPTS = [f"prompt {a}{b}" for a in "abcde" for b in "klmno"]
-TEXTS = [text for text in PROMPTS if split_of(text) == "train"]
-ADDED = ("lineage", "report", "corpora", "test_sets")
-WAVS = {seed: audio.encode_wav(audio.decode(clip(seed)).samples) for seed in range(12)}
-
-
-class World:
-    def __init__(self, root: Path) -> None:
-        self.store = FolderStore(root)
-        self.bus = HeardBus()
-        self.jobs = Jobs(self.store)
-        self.builder = DatasetBuilder(IngestConfig(), self.store, self.bus, self.jobs)
-        self.builds = 0
-
-    def record(self, seed: int, text: str = "", *, wav: bytes | None = None, **fields: Any) -> RawUtterance:
-        """Stores an own recording; its sentence is one of train unless given."""
-        wav = WAVS[seed] if wav is None else wav
-        values = {
-            "utterance": f"u{seed}",
-            "source": "user_recorded",
-            "corpus": "own",
-            "speaker": "me",
-        } | fields
-        raw = RawUtterance(
-            text=text or TEXTS[seed],
-            audio_sha256=hashlib.sha256(wav).hexdigest(),
-            levels=AudioLevels(
-                duration_s=fields.get("duration_s", 1.0),
-                peak_dbfs=-3,
-                rms_dbfs=-20,
-                clipped_fraction=0,
-                source_sample_rate_hz=16000,
-                source_channels=1,
-            ),
-            created_at=f"2026-01-{seed + 1:02d}",
-            speaker_name=values["speaker"],
-            **{name: value for name, value in values.items() if name != "duration_s"},
-        )
-        self.store.put(keys.raw_audio(raw.source, raw.speaker, raw.utterance), wav)
-        write_model(self.store, keys.raw_record(raw.source, raw.speaker, raw.utterance), raw)
-        return raw
-
-    def build(self, **spec: Any) -> DatasetRecord:
-        self.builds += 1
-        self.jobs.submit(KIND, f"build-{self.builds}", spec, "trace")
-        result = run_next(self.jobs, KIND, self.builder.run)
-        return read_model(self.store, keys.dataset_record(result["dataset"]), DatasetRecord)
-
-    def rows(self, record: DatasetRecord, split: str) -> list[Utterance]:
-        return list(read_csv(io.BytesIO(self.store.get(keys.manifest(record.dataset, split)))))
 
 
 @pytest.fixture
@@ -265,83 +195,6 @@ def test_what_imports_refused_counts_to_the_source_that_they_said(world: World) 
     Taker(world.store, world.bus, world.jobs).run()
     with pytest.raises(BadInput, match="tts_generated lost 1 of 4"):
         world.build()
-
-
-def test_lineage_and_report_say_where_every_clip_is_from(world: World) -> None:
-    for seed in range(3):
-        world.record(seed)
-    world.record(3, text=next(text for text in PROMPTS if split_of(text) == "test"))
-    record = world.build()
-    assert record.lineage
-    assert record.report
-    stored = world.store.get(record.lineage.key)
-    assert hashlib.sha256(stored).hexdigest() == record.lineage.sha256
-    lines = list(parse_lines(record.lineage.key, io.BytesIO(stored), LineageLine))
-    rows = {row.utterance: row for split in record.splits for row in world.rows(record, split)}
-    assert [line.utterance for line in lines] == sorted(rows)
-    for line in lines:
-        raw = read_model(world.store, line.record_key, RawUtterance)
-        assert (line.audio_sha256, line.created_at) == (raw.audio_sha256, raw.created_at)
-        assert (line.split, line.why) == (rows[line.utterance].split, "hash of the sentence")
-    report = read_model(world.store, record.report.key, DatasetReport)
-    assert report.by_split["test"]["user_recorded"].utterances == 1
-    assert all(sum(map(sum, each.counts.values())) == 4 for each in report.histograms)
-    counter = AlphabetCounter()  # as `voxloom text alphabet` counts
-    for row in world.rows(record, "train"):
-        counter.add(row.text, row.utterance)
-    found = counter.report()
-    assert list(report.characters.items()) == [(use.character, use.count) for use in found.characters]
-    assert found.alphabet == record.alphabet
-    assert record.corpora["own"].utterances == {"test": 1, "train": 3}
-
-
-def strip(world: World, record: DatasetRecord) -> DatasetRecord:
-    """As a release before sidecars would have left it."""
-    for sidecar in (record.lineage, record.report):
-        assert sidecar
-        world.store.delete(sidecar.key)
-    old = DatasetRecord(**record.model_dump(exclude=set(ADDED)))
-    write_model(world.store, keys.dataset_record(record.dataset), old)
-    return old
-
-
-def test_a_dataset_of_an_older_release_gets_what_it_lacks_and_stays_what_it_is(world: World) -> None:
-    world.record(0)
-    world.record(1, source="imported", corpus="an4", speaker="an4-a", published_split="test")
-    record, made = world.build(), objects(world.store, "manifests/")
-    assert strip(world, record).test_sets == {}
-    assert objects(world.store, "manifests/") != made
-    for _ in range(2):
-        assert world.build() == record
-        assert objects(world.store, "manifests/") == made
-
-
-def test_two_replicas_that_complete_one_dataset_agree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.record(0)
-    strip(world, world.build())
-    real = sidecars.write
-
-    def late(store: ObjectStore, description: Description) -> dict[str, Sidecar]:
-        monkeypatch.setattr(sidecars, "write", real)
-        world.build()
-        return real(store, description)
-
-    monkeypatch.setattr(sidecars, "write", late)
-    world.builds += 1
-    world.jobs.submit(KIND, "slow", {}, "trace")
-    slow = run_next(world.jobs, KIND, world.builder.run)
-    record = read_model(world.store, keys.dataset_record(str(slow["dataset"])), DatasetRecord)
-    for sidecar in (record.lineage, record.report):
-        assert sidecar
-        assert hashlib.sha256(world.store.get(sidecar.key)).hexdigest() == sidecar.sha256
-
-
-def test_a_kept_published_test_split_is_a_named_test_set(world: World) -> None:
-    world.record(0)
-    fields = {"source": "imported", "corpus": "an4", "published_split": "test"}
-    world.record(1, speaker="an4-a", **fields)
-    world.record(2, speaker="an4-b", **fields)
-    assert world.build().test_sets == {"an4": Counts(utterances=2, speakers=2, hours=2 / 3600)}
 
 
 def test_another_coding_of_a_recording_is_a_copy_of_it(world: World) -> None:

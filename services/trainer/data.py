@@ -1,71 +1,43 @@
-"""From a dataset's shards to length-bucketed batches, the same ones for the same seed.
+"""From clips to length-bucketed batches, the same ones for the same seed.
 
 Shapes: B utterances of a batch, T feature frames, F mel bins, U tokens.
 """
 
-import io
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import torch
 from torch import Tensor
 
-from services.trainer.augment import add_noise, change_speed, mask
+from services.trainer.augment import (
+    Waveform,
+    add_noise,
+    add_room,
+    change_speed,
+    coloured_noises,
+    mask,
+    warp,
+)
+from services.trainer.clips import Clip, Clips
 from services.trainer.recipes import Recipe
-from voxloom import keys
-from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
-from voxloom.forgotten import read_mark
-from voxloom.manifest import DatasetRecord, ShardRow, SplitName, Utterance
-from voxloom.record import parse_model
-from voxloom.storage import ObjectStore
 from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
 
-_MAX_MEMBER_BYTES = 200 * 2**20
 _CACHE_BYTES = 2 * 2**30  # of features kept in memory; above it they are computed anew each epoch
 _FRAMES_QUANTUM = 40  # lengths are padded to multiples: each new shape costs the CPU kernels a set-up
+OWN = "user_recorded"  # the source of recordings of the user's own voice
 _NOISE_STREAM = 7  # keeps the random numbers of noise apart from those of the batch order
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One utterance whose samples lie in the local sample file."""
-
-    row: Utterance
-    start: int  # index of its first sample
-    num_samples: int
-
-    @property
-    def duration_s(self) -> float:
-        return self.num_samples / SAMPLE_RATE_HZ
-
-
-@dataclass
-class Clips:
-    """A split on local disk: 16-bit samples back to back in one file, read through memory mapping."""
-
-    clips: list[Clip]
-    samples: npt.NDArray[np.int16]
-
-    def waveform(self, index: int) -> npt.NDArray[np.float32]:
-        """Samples in [-1, 1] at 16 kHz."""
-        clip = self.clips[index]
-        samples = self.samples[clip.start : clip.start + clip.num_samples]
-        return samples.astype(np.float32) / np.float32(32768)
 
 
 @dataclass(frozen=True)
 class Batch:
     """One step's input. Targets are padded with 0, the blank."""
 
-    log_mel_BTF: Tensor  # (B, T, 80) float32
+    log_mel_RBTF: Tensor  # (R, B, T, 80) float32: one view of the utterances, or two, masked differently
     lengths_B: Tensor  # (B) int64, in frames
     targets_BU: Tensor  # (B, U) int64
     target_lengths_B: Tensor  # (B) int64
@@ -78,60 +50,11 @@ class Draw:
 
     index: int
     speed: float
+    max_tempo: float = field(default=1.0, compare=False)  # beyond it CTC has no frames for the text
 
 
-class Progress(Protocol):
-    def __call__(self, done: int, total: int) -> None: ...
-
-
-def load_split(
-    store: ObjectStore, dataset: DatasetRecord, split: SplitName, folder: Path, progress: Progress
-) -> Clips:
-    """Streams a split's shards once and unpacks the samples into one local file."""
-    summary = dataset.splits[split]
-    clips: list[Clip] = []
-    path = folder / f"{split}.int16"
-    with path.open("wb") as out:
-        for key in summary.shards:
-            with store.open(key) as shard:
-                for row, samples in read_shard(shard, key):
-                    clips.append(Clip(row, out.tell() // 2, len(samples)))
-                    out.write(samples.tobytes())
-                    progress(len(clips), summary.utterances)
-    mark = read_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"))
-    withdrawn = len(mark.by_split.get(split, ())) if mark else 0
-    if not summary.utterances - withdrawn <= len(clips) <= summary.utterances:
-        raise BadInput(
-            f"dataset {dataset.dataset}: the shards of {split} hold {len(clips)} utterances, dataset.json "
-            f"says {summary.utterances}, {withdrawn} of them withdrawn; build the dataset again"
-        )
-    empty = not path.stat().st_size
-    return Clips(clips, np.zeros(0, np.int16) if empty else np.memmap(path, np.int16, "r"))
-
-
-def read_shard(stream: BinaryIO, key: str) -> Iterator[tuple[Utterance, npt.NDArray[np.int16]]]:
-    """Pairs of row and samples of one shard tar: `<utterance>.flac` and `<utterance>.json`, in any order."""
-    waiting: dict[str, bytes] = {}
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            if not member.isfile() or member.size > _MAX_MEMBER_BYTES:
-                raise BadInput(f"{key}: member {member.name[:100]!r} is not a file of a shard")
-            stem, _, suffix = member.name.rpartition(".")
-            content = tar.extractfile(member)
-            waiting[suffix + stem] = content.read() if content else b""
-            other = ("json" if suffix == "flac" else "flac") + stem
-            if other in waiting:
-                yield _parse_pair(waiting.pop("json" + stem), waiting.pop("flac" + stem), key)
-    if waiting:
-        raise BadInput(f"{key}: {len(waiting)} members have no partner, first {sorted(waiting)[0][:100]!r}")
-
-
-def _parse_pair(row_json: bytes, flac: bytes, key: str) -> tuple[Utterance, npt.NDArray[np.int16]]:
-    row = parse_model(f"a document in {key}", row_json, ShardRow)
-    samples, rate_hz = soundfile.read(io.BytesIO(flac), dtype="int16")
-    if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
-        raise BadInput(f"{key}: {row.utterance} has {rate_hz} Hz, {samples.ndim} axes; expected 16 kHz mono")
-    return row, samples
+Item = tuple[Draw, ...]  # clips that are heard one after the other as one
+T = TypeVar("T")
 
 
 def encoder_frames(num_samples: float) -> int:
@@ -147,6 +70,7 @@ class Features:
 
     clips: Clips
     recipe: Recipe
+    noises: Sequence[Waveform] = ()
     _kept: dict[Draw, npt.NDArray[np.float16]] = field(default_factory=dict)
     _kept_bytes: int = 0
 
@@ -160,12 +84,19 @@ class Features:
             self._kept_bytes += log_mel_TF.nbytes
         return log_mel_TF.astype(np.float32)
 
-    def noisy(self, draw: Draw, random: np.random.Generator) -> npt.NDArray[np.float32]:
-        """(T, 80), with the recipe's probability under noise."""
-        if random.random() >= self.recipe.noise_probability:
-            return self.clean(draw)
-        waveform = change_speed(self.clips.waveform(draw.index), draw.speed)
-        return fbank(add_noise(waveform, self.recipe.noise_snr_db, random))
+    def augmented(self, draw: Draw, random: np.random.Generator) -> npt.NDArray[np.float32]:
+        """(T, 80): in a room, under noise, at another tempo and from another vocal tract, by chance."""
+        recipe = self.recipe
+        in_room, in_noise = random.random(2) < (recipe.room_probability, recipe.noise_probability)
+        if in_room or in_noise:
+            waveform = change_speed(self.clips.waveform(draw.index), draw.speed)
+            waveform = add_room(waveform, random) if in_room else waveform
+            noisy = add_noise(waveform, self.noises, recipe.noise_snr_db, random) if in_noise else waveform
+            log_mel_TF = fbank(noisy)
+        else:
+            log_mel_TF = self.clean(draw)
+        tempo, tract = 1 + random.uniform(-1, 1, 2) * (recipe.tempo, recipe.tract)
+        return warp(log_mel_TF, min(tempo, draw.max_tempo), tract)
 
 
 def pad(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
@@ -185,7 +116,9 @@ def collate(features: Sequence[npt.NDArray[np.float32]], targets: Sequence[list[
     targets_BU = torch.zeros(len(targets), int(target_lengths_B.max()), dtype=torch.int64)
     for row, ids in enumerate(targets):
         targets_BU[row, : len(ids)] = torch.tensor(ids)
-    return Batch(log_mel_BTF, lengths_B, targets_BU, target_lengths_B, audio_s=int(lengths_B.sum()) / 100)
+    return Batch(
+        log_mel_BTF[None], lengths_B, targets_BU, target_lengths_B, audio_s=int(lengths_B.sum()) / 100
+    )
 
 
 @dataclass(frozen=True)
@@ -197,63 +130,116 @@ class TrainingData:
     frames_needed: list[int]  # by CTC, for each target
     recipe: Recipe
     seed: int
+    between: Sequence[int] = ()  # tokens between two texts: a space
 
-    def batches(self, epoch: int) -> list[list[Draw]]:
-        """Draws grouped by length: batches of at most `batch_s` padded seconds, in random order."""
+    def batches(self, epoch: int, easy: bool) -> list[list[Item]]:
+        """Items grouped by length: batches of at most `batch_s` padded seconds, in random order.
+
+        What is `easy` are clips one by one: from long texts CTC's alignments are learned slowly.
+        """
         random = np.random.default_rng([self.seed, epoch])
-        clips = self.features.clips.clips
-        speeds = random.choice(self.recipe.speeds, len(clips))
-        draws = [Draw(index, self._feasible(index, float(speed))) for index, speed in enumerate(speeds)]
-        length_s = np.array([clips[draw.index].duration_s / draw.speed for draw in draws])
-        order = np.argsort(length_s * random.uniform(0.9, 1.1, len(draws)))
-        groups = list(group_by_length([draws[i] for i in order], length_s[order], self.recipe.batch_s))
+        indices = random.permutation(self._repeated())
+        speeds = random.choice(self.recipe.speeds, len(indices))
+        draws = [self._draw(int(index), float(speed)) for index, speed in zip(indices, speeds, strict=True)]
+        items = [(draw,) for draw in draws] if easy else list(self._joined(draws, random))
+        length_s = np.array([sum(map(self._length_s, item)) for item in items])
+        order = np.argsort(length_s * random.uniform(0.9, 1.1, len(items)))
+        groups = list(group_by_length([items[i] for i in order], length_s[order], self.recipe.batch_s))
         return [groups[i] for i in random.permutation(len(groups))]
 
-    def load(self, draws: list[Draw], step: int, masked: bool) -> Batch:
-        """The batch of one step; its noise and its masks depend on seed and step alone."""
+    def load(self, items: list[Item], step: int, easy: bool) -> Batch:
+        """The batch of one step; all that is random in it depends on seed and step alone.
+
+        What is `easy` has no masks, and no second view to agree with.
+        """
         random = np.random.default_rng([self.seed, _NOISE_STREAM, step])
-        features = [self.features.noisy(draw, random) for draw in draws]
-        batch = collate(features, [self.targets[draw.index] for draw in draws])
-        if not masked:
+        features = [
+            np.concatenate([self.features.augmented(draw, random) for draw in item]) for item in items
+        ]
+        batch = collate(features, [self._target(item) for item in items])
+        if easy:
             return batch
         torch.manual_seed(self.seed * 1_000_003 + step)
-        return replace(batch, log_mel_BTF=mask(batch.log_mel_BTF, self.recipe))
+        views = 2 if self.recipe.consistency_weight else 1
+        log_mel_BTF = batch.log_mel_RBTF[0]
+        return replace(
+            batch, log_mel_RBTF=torch.stack([mask(log_mel_BTF, self.recipe) for _ in range(views)])
+        )
 
-    def _feasible(self, index: int, speed: float) -> float:
-        """Faster speech has fewer frames; where they would not hold the text, the natural speed is kept."""
-        frames = encoder_frames(self.features.clips.clips[index].num_samples / speed)
-        return speed if frames >= self.frames_needed[index] else 1.0
+    def _repeated(self) -> npt.NDArray[np.int64]:
+        """Each clip once, own recordings as often as their share asks for: what is recognised in the end is
+        that voice."""
+        clips = self.features.clips.clips
+        own = np.array([clip.row.source == OWN for clip in clips])
+        seconds = np.array([clip.duration_s for clip in clips])
+        own_s, other_s = seconds[own].sum(), seconds[~own].sum()
+        share, repeats = self.recipe.own_share, 1
+        if own_s and other_s:
+            wanted = share / (1 - share) * other_s / own_s
+            repeats = int(np.clip(round(wanted), 1, self.recipe.own_repeats))
+        return np.repeat(np.arange(len(clips)), np.where(own, repeats, 1))
+
+    def _draw(self, index: int, speed: float) -> Draw:
+        """Faster speech has fewer frames; where they would not hold the text, it is not that fast."""
+        num_samples, needed = self.features.clips.clips[index].num_samples, self.frames_needed[index]
+        speed = speed if encoder_frames(num_samples / speed) >= needed else 1.0
+        return Draw(index, speed, max(encoder_frames(num_samples / speed) - 1, 1) / needed)
+
+    def _joined(self, draws: Iterable[Draw], random: np.random.Generator) -> Iterator[Item]:
+        """Clips alone or, so that long audio works too, one after the other."""
+        item: Item = ()
+        length_s = 0.0
+        for draw in draws:
+            seconds = self._length_s(draw)
+            joins = random.random() < self.recipe.concatenate
+            if item and not (joins and length_s + seconds <= self.recipe.concatenated_s):
+                yield item
+                item, length_s = (), 0.0
+            item, length_s = (*item, draw), length_s + seconds
+        if item:
+            yield item
+
+    def _length_s(self, draw: Draw) -> float:
+        return self.features.clips.clips[draw.index].duration_s / draw.speed
+
+    def _target(self, item: Item) -> list[int]:
+        first, *others = (self.targets[draw.index] for draw in item)
+        return [*first, *(token for other in others for token in (*self.between, *other))]
 
 
 def group_by_length(
-    draws: list[Draw], length_s: npt.NDArray[np.float64], batch_s: float
-) -> Iterator[list[Draw]]:
-    """Consecutive draws while longest times count is within `batch_s`; a longer clip makes its own batch."""
-    group: list[Draw] = []
+    items: Sequence[T], length_s: npt.NDArray[np.float64], batch_s: float
+) -> Iterator[list[T]]:
+    """Consecutive items while longest times count is within `batch_s`; a longer one makes its own batch."""
+    group: list[T] = []
     longest_s = 0.0
-    for draw, seconds in zip(draws, length_s, strict=True):
+    for item, seconds in zip(items, length_s, strict=True):
         if group and max(longest_s, seconds) * (len(group) + 1) > batch_s:
             yield group
             group, longest_s = [], 0.0
-        group.append(draw)
+        group.append(item)
         longest_s = max(longest_s, seconds)
     if group:
         yield group
 
 
 def training_data(
-    clips: Clips, tokenizer: CharTokenizer, recipe: Recipe, seed: int
+    clips: Clips, tokenizer: CharTokenizer, recipe: Recipe, seed: int, recorded: Sequence[Waveform] = ()
 ) -> tuple[TrainingData, int]:
-    """The clips that CTC can learn from, and how many it cannot (too long, or faster than its frames)."""
+    """The clips that CTC can learn from, and how many it cannot (too long, or faster than its frames).
+
+    They are heard under the recorded noises and under computed ones.
+    """
     kept = [clip for clip in clips.clips if _learnable(clip, tokenizer, recipe)]
     if not kept:
         raise BadInput(
             f"none of {len(clips.clips)} training clips can be learned from; see `voxloom dataset show`"
         )
     targets = [tokenizer.encode(clip.row.text) for clip in kept]
-    features = Features(Clips(kept, clips.samples), recipe)
+    features = Features(Clips(kept, clips.samples), recipe, [*recorded, *coloured_noises(seed)])
     needed = [ctc_frames_needed(ids) for ids in targets]
-    return TrainingData(features, targets, needed, recipe, seed), len(clips.clips) - len(kept)
+    between = tokenizer.encode(" ")
+    return TrainingData(features, targets, needed, recipe, seed, between), len(clips.clips) - len(kept)
 
 
 def _learnable(clip: Clip, tokenizer: CharTokenizer, recipe: Recipe) -> bool:

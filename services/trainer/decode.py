@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from services.trainer.data import Clip, Features, evaluation_batches
+from services.trainer.clips import Clip
+from services.trainer.data import Features, evaluation_batches
 from services.trainer.model import Recogniser
 from voxloom.decode import greedy
 from voxloom.tokenizer import CharTokenizer

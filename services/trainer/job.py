@@ -16,9 +16,11 @@ import torch
 import torchaudio
 
 import voxloom
+from services.trainer.augment import recorded_noises
 from services.trainer.checkpoint import Checkpoints
+from services.trainer.clips import load_split
 from services.trainer.config import TrainerConfig
-from services.trainer.data import Draw, Features, load_split, training_data
+from services.trainer.data import Draw, Features, training_data
 from services.trainer.export import export
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.recipes import Recipe, recipe_from_dict
@@ -114,7 +116,8 @@ class _Run:
         tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
         train_clips = load_split(self.store, self.dataset, "train", self.folder, self._loading)
         val_clips = load_split(self.store, self.dataset, "val", self.folder, self._loading)
-        data, refused = training_data(train_clips, tokenizer, self.recipe, self.record.seed)
+        noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
+        data, refused = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
         if refused:
             _log.warning("%d training clips are too long or too fast for CTC and are left out", refused)
         budget_s = max(1.0, self.record.budget_minutes * 60 - _EXPORT_RESERVE_S)

@@ -4,9 +4,15 @@ A Conformer encoder (Gulati et al. 2020, arXiv 2005.08100) with rotary positions
 2104.09864) under a CTC head (Graves et al. 2006), and a second CTC head in the middle for training
 (Lee and Watanabe 2021, arXiv 2102.03216).
 
+One set of weights serves whole recordings and live streams. Cut into chunks, a frame sees its own chunk and
+those before it, in attention (Zhang et al. 2020, arXiv 2012.05481) as in convolution (Li et al. 2023, arXiv
+2304.09325); training draws the chunk length at random, whole recordings among them.
+
 Shapes in names: B batch, T feature frames (10 ms), S = ceil(T / 4) encoder frames (40 ms), F mel bins,
-D width, H heads, C front-end channels, V vocabulary with the blank at 0.
+D width, H heads, N chunks, C front-end channels, V vocabulary with the blank at 0.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -28,22 +34,31 @@ class Recogniser(nn.Module):
         super().__init__()
         self.config = config
         self.front = Subsampling(num_mel, config.front_channels, config.width, config.dropout)
-        self.blocks = nn.ModuleList(ConformerBlock(config) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(
+            ConformerBlock(config, config.skip * number / config.blocks)
+            for number in range(1, config.blocks + 1)
+        )
         self.head = nn.Linear(config.width, vocabulary)
         self.intermediate_head = nn.Linear(config.width, vocabulary)
 
-    def forward(self, log_mel_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        log_probs_BSV, _, lengths_B = self.both_heads(log_mel_BTF, lengths_B)
+    def forward(
+        self, log_mel_BTF: Tensor, lengths_B: Tensor, chunk: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        log_probs_BSV, _, lengths_B = self.both_heads(log_mel_BTF, lengths_B, chunk)
         return log_probs_BSV, lengths_B
 
-    def both_heads(self, log_mel_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Log probabilities of the last and of the intermediate head (None when it is turned off)."""
+    def both_heads(
+        self, log_mel_BTF: Tensor, lengths_B: Tensor, chunk: int | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Log probabilities of the last and of the intermediate head (None when it is turned off).
+
+        `chunk`: encoder frames that are heard at once; None: the whole recording.
+        """
         x_BSD, lengths_B = self.front(log_mel_BTF, lengths_B)
-        valid_BS = valid_frames(lengths_B, x_BSD.shape[1])
-        cos_SK, sin_SK = rotary_tables(x_BSD.shape[1], self.config.width // self.config.heads, x_BSD.device)
+        view = view_of(lengths_B, x_BSD.shape[1], chunk, self.config)
         intermediate_BSV = None
         for number, block in enumerate(self.blocks, start=1):
-            x_BSD = block(x_BSD, valid_BS, cos_SK, sin_SK)
+            x_BSD = block(x_BSD, view)
             if number == self.config.intermediate_block:
                 intermediate_BSV = self.intermediate_head(x_BSD).log_softmax(-1)
         return self.head(x_BSD).log_softmax(-1), intermediate_BSV, lengths_B
@@ -80,21 +95,51 @@ class Subsampling(nn.Module):
         return self.dropout(x_BSD), halve(lengths_B)
 
 
-class ConformerBlock(nn.Module):
-    """Half feed-forward, attention, convolution, half feed-forward, each as a residual; then a norm."""
+@dataclass(frozen=True)
+class View:
+    """What the encoder's layers see of each other's frames."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    valid_BS: Tensor  # bool: within the utterance
+    seen_B1SS: Tensor  # bool: query frame attends to key frame; (B, 1, 1, S) when all queries see alike
+    cos_SK: Tensor
+    sin_SK: Tensor
+    chunk: int | None  # encoder frames
+
+
+def view_of(lengths_B: Tensor, frames: int, chunk: int | None, config: ModelConfig) -> View:
+    """Whole recordings without `chunk`; else each frame sees its own chunk and `left_frames` before it."""
+    valid_BS = valid_frames(lengths_B, frames)
+    seen_B1SS = valid_BS[:, None, None, :]
+    if chunk is not None:
+        position_S = torch.arange(frames, device=lengths_B.device)
+        begin_S = torch.div(position_S, chunk, rounding_mode="floor") * chunk
+        ahead_SS = position_S[None, :] < begin_S[:, None] + chunk
+        recent_SS = position_S[None, :] >= begin_S[:, None] - config.left_frames
+        seen_B1SS = seen_B1SS & (ahead_SS & recent_SS)
+    return View(
+        valid_BS, seen_B1SS, *rotary_tables(frames, config.width // config.heads, lengths_B.device), chunk
+    )
+
+
+class ConformerBlock(nn.Module):
+    """Half feed-forward, attention, convolution, half feed-forward, each as a residual; then a norm.
+
+    In training a residual is left out now and then, in later blocks more often (stochastic depth, Huang et
+    al. 2016, arXiv 1603.09382).
+    """
+
+    def __init__(self, config: ModelConfig, skip: float) -> None:
         super().__init__()
-        self.feed_forward_in = FeedForward(config)
-        self.attention = Attention(config)
-        self.convolution = Convolution(config)
-        self.feed_forward_out = FeedForward(config)
+        self.feed_forward_in = FeedForward(config, skip)
+        self.attention = Attention(config, skip)
+        self.convolution = Convolution(config, skip)
+        self.feed_forward_out = FeedForward(config, skip)
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(self, x_BSD: Tensor, valid_BS: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
+    def forward(self, x_BSD: Tensor, view: View) -> Tensor:
         x_BSD = x_BSD + 0.5 * self.feed_forward_in(x_BSD)
-        x_BSD = x_BSD + self.attention(x_BSD, valid_BS, cos_SK, sin_SK)
-        x_BSD = x_BSD + self.convolution(x_BSD, valid_BS)
+        x_BSD = x_BSD + self.attention(x_BSD, view)
+        x_BSD = x_BSD + self.convolution(x_BSD, view)
         out_BSD: Tensor = self.norm(x_BSD + 0.5 * self.feed_forward_out(x_BSD))
         return out_BSD
 
@@ -102,7 +147,7 @@ class ConformerBlock(nn.Module):
 class FeedForward(nn.Sequential):
     """Norm, widen, SiLU, narrow; frame by frame."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, skip: float) -> None:
         hidden = config.width * config.feed_forward
         super().__init__(
             nn.LayerNorm(config.width),
@@ -110,30 +155,31 @@ class FeedForward(nn.Sequential):
             nn.SiLU(),
             ChannelDropout(config.dropout),
             nn.Linear(hidden, config.width),
-            ChannelDropout(config.dropout),
+            ChannelDropout(config.dropout, skip),
         )
 
 
 class Attention(nn.Module):
     """Multi-head self-attention over the valid frames, positions by rotation of queries and keys."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, skip: float) -> None:
         super().__init__()
         self.heads = config.heads
         self.norm = nn.LayerNorm(config.width)
         self.queries_keys_values = nn.Linear(config.width, 3 * config.width)
         self.output = nn.Linear(config.width, config.width)
-        self.dropout = ChannelDropout(config.dropout)
+        self.dropout = ChannelDropout(config.dropout, skip)
 
-    def forward(self, x_BSD: Tensor, valid_BS: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
+    def forward(self, x_BSD: Tensor, view: View) -> Tensor:
         projected = self.queries_keys_values(self.norm(x_BSD)).chunk(3, dim=-1)
         query_BHSK, key_BHSK, value_BHSK = (
             p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in projected
         )
-        query_BHSK = rotate(query_BHSK, cos_SK, sin_SK)
-        key_BHSK = rotate(key_BHSK, cos_SK, sin_SK)
-        mask_B11S = valid_BS[:, None, None, :]
-        mixed_BHSK = F.scaled_dot_product_attention(query_BHSK, key_BHSK, value_BHSK, attn_mask=mask_B11S)
+        query_BHSK = rotate(query_BHSK, view.cos_SK, view.sin_SK)
+        key_BHSK = rotate(key_BHSK, view.cos_SK, view.sin_SK)
+        mixed_BHSK = F.scaled_dot_product_attention(
+            query_BHSK, key_BHSK, value_BHSK, attn_mask=view.seen_B1SS
+        )
         out_BSD: Tensor = self.dropout(self.output(mixed_BHSK.transpose(1, 2).flatten(2)))
         return out_BSD
 
@@ -144,7 +190,7 @@ class Convolution(nn.Module):
     Batch norm, not layer norm: on an hour of data layer norm stays on the blank plateau for many epochs.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, skip: float) -> None:
         super().__init__()
         width, kernel = config.width, config.kernel
         self.norm = nn.LayerNorm(width)
@@ -152,34 +198,53 @@ class Convolution(nn.Module):
         self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.batch_norm = nn.BatchNorm1d(width)
         self.output = nn.Linear(width, width)
-        self.dropout = ChannelDropout(config.dropout)
+        self.dropout = ChannelDropout(config.dropout, skip)
 
-    def forward(self, x_BSD: Tensor, valid_BS: Tensor) -> Tensor:
-        gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * valid_BS[:, :, None]
-        mixed_BDS = self.batch_norm(self.depthwise(gated_BSD.transpose(1, 2)))
-        out_BSD: Tensor = self.dropout(self.output(F.silu(mixed_BDS).transpose(1, 2)))
+    def forward(self, x_BSD: Tensor, view: View) -> Tensor:
+        gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * view.valid_BS[:, :, None]
+        gated_BDS = gated_BSD.transpose(1, 2)
+        over_time_BDS = (
+            self.depthwise(gated_BDS) if view.chunk is None else self.within_chunks(gated_BDS, view.chunk)
+        )
+        mixed_BSD = F.silu(self.batch_norm(over_time_BDS)).transpose(1, 2)
+        out_BSD: Tensor = self.dropout(self.output(mixed_BSD))
         return out_BSD
+
+    def within_chunks(self, x_BDS: Tensor, chunk: int) -> Tensor:
+        """The same convolution, for which nothing lies behind a chunk's end: it sees zeros there."""
+        half, frames = self.depthwise.kernel_size[0] // 2, x_BDS.shape[2]
+        count = -(-frames // chunk)
+        padded_BDS = F.pad(x_BDS, (half, count * chunk - frames))
+        chunks_BDNS = padded_BDS.unfold(2, half + chunk, chunk)
+        chunks_XDS = F.pad(chunks_BDNS.transpose(1, 2).flatten(0, 1), (0, half))  # X = B N
+        mixed_XDS = F.conv1d(
+            chunks_XDS, self.depthwise.weight, self.depthwise.bias, groups=self.depthwise.groups
+        )
+        mixed_BNDS = mixed_XDS.reshape(-1, count, *mixed_XDS.shape[1:])
+        return mixed_BNDS.transpose(1, 2).flatten(2)[:, :, :frames]
 
 
 class ChannelDropout(nn.Module):
-    """Drops whole channels of an utterance, in all frames alike (Gal and Ghahramani, arXiv 1512.05287).
+    """Drops whole channels of an utterance, in all frames alike (Gal and Ghahramani, arXiv 1512.05287), and
+    with probability `skip` all of them.
 
     A mask for each frame costs a fifth of a training step on a CPU, whose random numbers come one by one.
     """
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, skip: float = 0.0) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability, self.skip = probability, skip
         self.random: torch.Generator | None = None  # the default one
 
     def forward(self, x_BSD: Tensor) -> Tensor:
-        if not self.training or not self.probability:
+        if not self.training or not (self.probability or self.skip):
             return x_BSD
-        keep = 1 - self.probability
-        mask_B1D = (
-            x_BSD.new_empty(x_BSD.shape[0], 1, x_BSD.shape[2]).bernoulli_(keep, generator=self.random) / keep
-        )
-        return x_BSD * mask_B1D
+        return x_BSD * self._mask(x_BSD, self.probability, x_BSD.shape[2]) * self._mask(x_BSD, self.skip, 1)
+
+    def _mask(self, x_BSD: Tensor, probability: float, width: int) -> Tensor:
+        keep = 1 - probability
+        mask_B1D = x_BSD.new_empty(x_BSD.shape[0], 1, width)
+        return mask_B1D.bernoulli_(keep, generator=self.random) / keep
 
 
 def halve(lengths_B: Tensor) -> Tensor:

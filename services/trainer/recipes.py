@@ -18,6 +18,8 @@ class ModelConfig:
     front_channels: int = 32  # channels of the two subsampling convolutions
     dropout: float = 0.1
     intermediate_block: int = 3  # the extra CTC loss sits after this block; 0 turns it off
+    skip: float = 0.1  # probability that the last block's residuals are left out in training
+    left_frames: int = 64  # of 40 ms, before its chunk, that a frame of a chunk attends to
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,33 @@ class Recipe:
     epochs: int = 100  # at most; a wall-clock budget or early stopping may end a run before
     batch_s: float = 30.0  # seconds of padded audio in a batch
     max_utterance_s: float = 35.0
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3  # twice that keeps an hour of data on the blank plateau three times as long
     warmup_steps: int = 300
     weight_decay: float = 1e-2
-    gradient_clip: float = 5.0
+    gradient_clip: float = 1.0
     intermediate_weight: float = 0.3  # share of the intermediate CTC loss
+    consistency_weight: float = 0.2  # of CR-CTC's loss, between two masked views of a batch; 0: one view
+    chunk_probability: float = 0.4  # that a batch is heard in chunks instead of whole
+    chunk_frames: tuple[int, int] = (8, 32)  # of 40 ms; drawn at random
     ema_decay: float = 0.998
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
-    # SpecAugment begins once validation CER is this low: from the first step on it keeps small data on CTC's
-    # blank plateau, and how long that lasts depends on the data.
-    mask_below_cer: float = 0.35
+    # While validation CER is above this, clips come one by one, unmasked and whole: from the first step
+    # on masks keep small data on CTC's blank plateau, and how long that lasts depends on the data.
+    easy_above_cer: float = 0.35
     frequency_masks: int = 2
     frequency_mask_bins: int = 20
     time_masks: int = 4
     time_mask_frames: int = 25
     time_mask_fraction: float = 0.1  # no mask longer than this share of the batch's length
-    noise_probability: float = 0.1
+    own_share: float = 0.4  # of an epoch's audio that own recordings make up, by repeating them ...
+    own_repeats: int = 4  # ... at most so often
+    noise_probability: float = 0.2
     noise_snr_db: tuple[float, float] = (5.0, 30.0)
+    room_probability: float = 0.1
+    tempo: float = 0.1  # a clip is heard up to this much faster or slower, at the same pitch
+    tract: float = 0.08  # its formants are moved by up to this much
+    concatenate: float = 0.2  # probability that a clip is followed by another one, and that by another
+    concatenated_s: float = 20.0  # at most
     patience_epochs: int = 25  # early stop: epochs without a better val WER
     max_lost_fraction: float = 0.1  # refuses a dataset that lost more than this to faults
 
@@ -69,7 +81,7 @@ RECIPES = {
             model=ModelConfig(width=32, blocks=2, heads=2, intermediate_block=1, front_channels=8),
             epochs=2,
             noise_probability=0.0,
-            mask_below_cer=9.0,
+            easy_above_cer=9.0,
             warmup_steps=10,
         ),
         Recipe(name="tiny", model=ModelConfig(width=96, blocks=5, front_channels=24)),
@@ -91,18 +103,27 @@ RECIPES = {
             warmup_steps=3000,
             ema_decay=0.9995,
         ),
+        Recipe(
+            name="large",
+            model=ModelConfig(width=512, blocks=16, heads=8, intermediate_block=8, front_channels=96),
+            epochs=40,
+            batch_s=600.0,
+            learning_rate=7e-4,
+            warmup_steps=8000,
+            ema_decay=0.9998,
+        ),
     )
 }
 
 
 def choose(train_hours: float) -> tuple[Recipe, str]:
     """The recipe for this much data and, in one sentence, why."""
-    for name, limit_h in (("tiny", 5.0), ("small", 50.0)):
+    for name, limit_h in (("tiny", 5.0), ("small", 50.0), ("base", 1000.0)):
         if train_hours < limit_h:
             return RECIPES[name], (
                 f"{train_hours:.2f} hours of training data are under {limit_h:g} hours: recipe '{name}'"
             )
-    return RECIPES["base"], f"{train_hours:.1f} hours of training data: recipe 'base'"
+    return RECIPES["large"], f"{train_hours:.1f} hours of training data: recipe 'large'"
 
 
 def named(name: str) -> Recipe:

@@ -81,7 +81,7 @@ def split(batch: Batch, count: int) -> list[Batch]:
 def _rows(batch: Batch, rows: slice) -> Batch:
     lengths_B = batch.lengths_B[rows]
     return Batch(
-        log_mel_BTF=batch.log_mel_BTF[rows],
+        log_mel_RBTF=batch.log_mel_RBTF[:, rows],
         lengths_B=lengths_B,
         targets_BU=batch.targets_BU[rows],
         target_lengths_B=batch.target_lengths_B[rows],

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor
 
-from services.trainer.data import Batch, Draw, Features, TrainingData, feature_statistics
+from services.trainer.data import Batch, Features, Item, TrainingData, feature_statistics
 from services.trainer.decode import Score, score
+from services.trainer.losses import draw_chunk, total_loss
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.model import Recogniser
 from services.trainer.recipes import Recipe
@@ -26,6 +26,7 @@ from voxloom.errors import VoxloomError
 from voxloom.tokenizer import CharTokenizer
 
 _PLATEAU_EPOCHS = 8
+_EASY_EPOCHS = 20  # of a run without validation clips
 _PLATEAU_ADVICE = (
     "the model still answers every clip with silence (CTC's blank plateau); if this does not end in a few "
     "epochs, check that texts match their audio and train on more or longer sentences"
@@ -121,12 +122,11 @@ def train(task: Task, state: State, hooks: Hooks) -> State:
 
 def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> None:
     """The epoch's remaining steps, with a checkpoint now and then."""
-    plan = task.train.batches(state.at.epoch)
+    easy = is_easy(task, state)
+    plan = task.train.batches(state.at.epoch, easy)
     saved_at_s = state.at.trained_s
-    for batch in loaded_ahead(
-        task.train, plan, state, masked=state.at.best_cer <= task.recipe.mask_below_cer
-    ):
-        loss, gradient_norm = train_step(task, state, replicas, batch, len(plan))
+    for batch in loaded_ahead(task.train, plan, state, easy):
+        loss, gradient_norm = train_step(task, state, replicas, batch, len(plan), easy)
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
@@ -143,52 +143,43 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
             saved_at_s = state.at.trained_s
 
 
-def loaded_ahead(data: TrainingData, plan: list[list[Draw]], state: State, masked: bool) -> Iterator[Batch]:
+def is_easy(task: Task, state: State) -> bool:
+    """Whether clips are still heard one by one, unmasked and whole: until the blank plateau is left."""
+    if not task.val.clips.clips:
+        return state.at.epoch < _EASY_EPOCHS
+    return state.at.best_cer > task.recipe.easy_above_cer
+
+
+def loaded_ahead(data: TrainingData, plan: list[list[Item]], state: State, easy: bool) -> Iterator[Batch]:
     """The epoch's remaining batches; while one is trained on, the next one's features are computed."""
     rest = list(enumerate(plan[state.at.step_in_epoch :], start=state.at.step))
     with ThreadPoolExecutor(1) as loader:
-        coming = deque(loader.submit(data.load, draws, step, masked) for step, draws in rest[:1])
-        for step, draws in rest[1:]:
-            coming.append(loader.submit(data.load, draws, step, masked))
+        coming = deque(loader.submit(data.load, items, step, easy) for step, items in rest[:1])
+        for step, items in rest[1:]:
+            coming.append(loader.submit(data.load, items, step, easy))
             yield coming.popleft().result()
         for last in coming:
             yield last.result()
 
 
-def train_step(task: Task, state: State, replicas: Replicas, batch: Batch, steps: int) -> tuple[float, float]:
+def train_step(
+    task: Task, state: State, replicas: Replicas, batch: Batch, steps: int, easy: bool
+) -> tuple[float, float]:
     """Forward, backward, update; returns loss per token and gradient norm. `steps`: of an epoch."""
     recipe, seed = task.recipe, task.seed * 1_000_003 + state.at.step * MOST
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(task, state, steps)
 
+    chunk = None if easy else draw_chunk(recipe, seed)
+
     def loss_of(model: Recogniser, part: Batch) -> Tensor:
-        return ctc_losses(model, part.log_mel_BTF.to(task.device), part, recipe.intermediate_weight)
+        return total_loss(model, part, recipe, task.device, chunk)
 
     loss = replicas.backward(batch, loss_of, seed)
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
     state.optimizer.step()
     update_average(state, recipe.ema_decay)
     return loss, norm.item()
-
-
-def ctc_losses(model: Recogniser, log_mel_BTF: Tensor, batch: Batch, intermediate_weight: float) -> Tensor:
-    """CTC of the last head and, with its weight, of the intermediate one (arXiv 2102.03216)."""
-    last_BSV, middle_BSV, lengths_B = model.both_heads(log_mel_BTF, batch.lengths_B.to(log_mel_BTF.device))
-    loss = ctc_loss(last_BSV, lengths_B, batch)
-    if middle_BSV is None:
-        return loss
-    return (1 - intermediate_weight) * loss + intermediate_weight * ctc_loss(middle_BSV, lengths_B, batch)
-
-
-def ctc_loss(log_probs_BSV: Tensor, lengths_B: Tensor, batch: Batch) -> Tensor:
-    """Mean over utterances of the loss per token; infinite ones (text longer than audio) count zero."""
-    return F.ctc_loss(
-        log_probs_BSV.transpose(0, 1),
-        batch.targets_BU.to(log_probs_BSV.device),
-        lengths_B,
-        batch.target_lengths_B.to(log_probs_BSV.device),
-        zero_infinity=True,
-    )
 
 
 def learning_rate(task: Task, state: State, steps_in_epoch: int) -> float:

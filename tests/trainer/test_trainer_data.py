@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +11,19 @@ import pytest
 import torch
 from trainer_maker import make_dataset, utterance, withdraw
 
+from services.trainer.augment import add_noise, add_room, coloured_noises, recorded_noises, warp
+from services.trainer.clips import Clip, Clips, load_split, read_shard
 from services.trainer.data import (
-    Clip,
-    Clips,
     Draw,
     Features,
+    Item,
     encoder_frames,
     group_by_length,
-    load_split,
-    read_shard,
     training_data,
 )
 from services.trainer.model import SUBSAMPLING
 from services.trainer.recipes import RECIPES
-from voxloom.audio import encode_flac
+from voxloom.audio import encode_flac, encode_wav
 from voxloom.errors import BadInput
 from voxloom.features import fbank
 from voxloom.tokenizer import CharTokenizer
@@ -102,23 +102,53 @@ def test_hostile_shards_are_refused(kind):
 def test_batches_hold_every_clip_once_within_the_limit_and_repeat_with_the_seed():
     clips = clips_of([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 0.7, 9.0])
     data, _ = training_data(clips, TOKENIZER, RECIPE, seed=3)
-    batches = data.batches(epoch=2)
-    assert sorted(draw.index for batch in batches for draw in batch) == list(range(8))
+    batches = data.batches(2, easy=False)
+    items = [item for batch in batches for item in batch]
+    assert sorted(draw.index for item in items for draw in item) == list(range(8))
     for batch in batches:
-        longest = max(clips.clips[draw.index].duration_s / draw.speed for draw in batch)
+        longest = max(length_s(clips, item) for item in batch)
         assert len(batch) == 1 or longest * len(batch) <= RECIPE.batch_s
-    assert data.batches(2) == batches
-    assert data.batches(3) != batches
+    assert data.batches(2, easy=False) == batches
+    assert data.batches(3, easy=False) != batches
+
+
+@pytest.mark.parametrize(("own", "others", "times"), [(2, 6, 2), (8, 2, 1), (1, 40, 4), (3, 0, 1), (0, 3, 1)])
+def test_own_recordings_are_repeated_until_they_count(own, others, times):
+    clips = clips_of([1.0] * (own + others))
+    for index, clip in enumerate(clips.clips[:own]):
+        row = clip.row.model_copy(update={"source": "user_recorded"})
+        clips.clips[index] = replace(clip, row=row)
+    data, _ = training_data(clips, TOKENIZER, RECIPE, seed=3)
+    items = [item for batch in data.batches(0, easy=False) for item in batch]
+    found = Counter(draw.index for item in items for draw in item)
+    assert found == {**dict.fromkeys(range(own), times), **dict.fromkeys(range(own, own + others), 1)}
+
+
+def length_s(clips: Clips, item: Item) -> float:
+    return sum(clips.clips[draw.index].duration_s / draw.speed for draw in item)
+
+
+def test_neighbours_are_joined_to_long_utterances_and_to_texts_with_a_space_between():
+    clips = clips_of([1.0, 2.0, 3.0] * 20, text="ab")
+    joining = replace(RECIPE, concatenate=0.5, concatenated_s=7.0)
+    data, _ = training_data(clips, TOKENIZER, joining, seed=3)
+    items = [item for batch in data.batches(0, easy=False) for item in batch]
+    assert sorted(draw.index for item in items for draw in item) == list(range(60))
+    assert {1, 2, 3} <= {len(item) for item in items}
+    for item in items:
+        assert len(item) == 1 or length_s(clips, item) <= 7.0
+        batch = data.load([item], 0, easy=True)
+        assert TOKENIZER.decode(batch.targets_BU[0].tolist()) == " ".join(["ab"] * len(item))
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    noisy = replace(RECIPE, noise_probability=1.0)
+    noisy = replace(RECIPE, noise_probability=1.0, room_probability=0.5)
     first, second = (training_data(clips_of([1.0, 1.2]), TOKENIZER, noisy, 3)[0] for _ in range(2))
-    draws = [Draw(0, 1.0), Draw(1, 0.9)]
-    first.load(draws, 1, masked=True)  # one has a past, the other has none
-    for masked in (False, True):
+    draws = [(Draw(0, 1.0),), (Draw(1, 0.9),)]
+    first.load(draws, 1, easy=False)  # one has a past, the other has none
+    for easy in (False, True):
         one, same, other = (
-            data.load(draws, step, masked).log_mel_BTF for data, step in ((first, 7), (second, 7), (first, 8))
+            data.load(draws, step, easy).log_mel_RBTF for data, step in ((first, 7), (second, 7), (first, 8))
         )
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
@@ -126,8 +156,10 @@ def test_a_batch_depends_on_seed_and_step_alone():
 
 def test_masks_cover_bands_and_stretches_only():
     data, _ = training_data(clips_of([3.0]), TOKENIZER, RECIPE, 3)
-    plain, masked = (data.load([Draw(0, 1.0)], 5, each).log_mel_BTF for each in (False, True))
-    changed = plain != masked
+    plain, masked = (data.load([(Draw(0, 1.0),)], 5, each).log_mel_RBTF for each in (True, False))
+    assert (len(plain), len(masked)) == (1, 2)
+    assert not torch.equal(masked[0], masked[1])
+    changed = plain[0] != masked[0]
     whole = changed[0].all(dim=0)[None, :] | changed[0].all(dim=1)[:, None]
     assert 0 < changed.float().mean() < 0.9
     assert (whole | ~changed[0]).float().mean() > 0.99
@@ -148,7 +180,12 @@ def test_nothing_to_learn_is_an_error():
 def test_a_faster_draw_never_makes_a_text_infeasible():
     fast = replace(RECIPE, speeds=(2.0,))
     data, _ = training_data(clips_of([0.5, 0.5], text="abcdefghij"), TOKENIZER, fast, seed=3)
-    assert {draw.speed for batch in data.batches(0) for draw in batch} == {1.0}
+    assert {draw.speed for batch in data.batches(0, easy=False) for item in batch for draw in item} == {1.0}
+    swift = replace(RECIPE, tempo=0.5)
+    data, _ = training_data(clips_of([0.5, 0.5], text="abcdefghij"), TOKENIZER, swift, seed=3)
+    for step in range(20):
+        for items in data.batches(step, easy=False):
+            assert min(data.load(items, step, True).lengths_B) >= 4 * 10
 
 
 @pytest.mark.parametrize("num_samples", [160, 1234, 15999, 16000, 16001, 123456])
@@ -182,3 +219,43 @@ def test_rows_of_a_shard_are_json(tmp_path):
             if member.name.endswith("json")
         ]
     assert texts == ["ab c"]
+
+
+def test_recorded_noises_are_heard_and_what_is_none_is_left_out(tmp_path, caplog):
+    tone = np.sin(np.arange(8000) / 3).astype(np.float32)
+    (tmp_path / "rain").mkdir()
+    (tmp_path / "rain" / "one.wav").write_bytes(encode_wav(0.1 * tone))
+    (tmp_path / "two.flac").write_bytes(b"no audio")
+    (tmp_path / "notes.txt").write_text("rain, by night")
+    (noise,) = recorded_noises(tmp_path)
+    np.testing.assert_allclose(noise, np.sqrt(2) * tone, atol=1e-2)
+    assert "two.flac" in caplog.text
+    with pytest.raises(BadInput, match="no audio that can be decoded"):
+        recorded_noises(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 20.0])
+def test_noise_has_the_power_that_it_should(snr_db):
+    random = np.random.default_rng(1)
+    speech = (0.1 * np.sin(np.arange(40_000) / 5)).astype(np.float32)
+    added = add_noise(speech, coloured_noises(1, count=3), (snr_db, snr_db), random) - speech
+    assert 10 * np.log10(np.square(speech).mean() / np.square(added).mean()) == pytest.approx(snr_db, abs=0.1)
+
+
+def test_a_room_adds_what_comes_after_and_no_level():
+    click = np.zeros(16_000, np.float32)
+    click[4000] = 0.9
+    heard = add_room(click, np.random.default_rng(2))
+    assert np.abs(heard[:3990]).max() < 1e-5
+    assert np.abs(heard[4001:]).max() > 0.01
+    assert np.abs(heard).max() <= 1.0
+
+
+def test_warping_moves_times_by_the_tempo_and_bins_by_the_tract():
+    ramp = np.arange(100, dtype=np.float32)[:, None] + 1000 * np.arange(80, dtype=np.float32)[None, :]
+    np.testing.assert_allclose(warp(ramp, 1.0, 1.0), ramp)
+    faster = warp(ramp, 1.25, 1.0)
+    assert faster.shape == (80, 80)
+    np.testing.assert_allclose(faster[[0, -1]], ramp[[0, -1]])
+    moved = warp(ramp, 1.0, 1.1)
+    np.testing.assert_allclose(moved[:, 77], ramp[:, 70], rtol=1e-5)

@@ -8,7 +8,8 @@ import torch
 from trainer_maker import make_dataset, withdraw
 
 from services.trainer.checkpoint import Checkpoints
-from services.trainer.data import Features, load_split, training_data
+from services.trainer.clips import load_split
+from services.trainer.data import Features, training_data
 from services.trainer.metrics import MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES
 from services.trainer.train import (
@@ -24,7 +25,7 @@ from voxloom.errors import BadInput
 from voxloom.forgotten import add_mark
 from voxloom.tokenizer import CharTokenizer
 
-RECIPE = replace(RECIPES["smoke"], epochs=3, batch_s=3.0, noise_probability=0.5, mask_below_cer=2.0)
+RECIPE = replace(RECIPES["smoke"], epochs=3, batch_s=3.0, noise_probability=0.5, easy_above_cer=2.0)
 
 
 class Bench:
@@ -96,14 +97,14 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path):
 def test_a_run_goes_on_when_some_of_its_data_was_withdrawn(tmp_path):
     bench = Bench(tmp_path)
     with pytest.raises(Interrupted):
-        bench.run(stop_after=len(bench.task.train.batches(0)) + 1)  # in the second epoch
+        bench.run(stop_after=len(bench.task.train.batches(0, easy=True)) + 1)  # in the second epoch
     assert any(line.example_reference for line in read_metrics(bench.store, "r-test"))
     withdraw(bench.store, bench.dataset, *(f"train-{number:03d}" for number in range(3, 12)), "val-000")
     add_mark(bench.store, keys.withdrawn("runs/r-test"), {"train": ["0" * 32]}, "")
     (tmp_path / "again").mkdir()
-    steps = len(bench.task.train.batches(1))
+    steps = len(bench.task.train.batches(1, easy=False))
     bench.load(tmp_path / "again")
-    assert len(bench.task.train.batches(1)) < steps
+    assert len(bench.task.train.batches(1, easy=False)) < steps
     assert bench.run().at.epoch == RECIPE.epochs
     after = read_metrics(bench.store, "r-test")
     assert len(after) == RECIPE.epochs
@@ -111,7 +112,7 @@ def test_a_run_goes_on_when_some_of_its_data_was_withdrawn(tmp_path):
 
 
 def test_loss_falls(tmp_path):
-    bench = Bench(tmp_path, replace(RECIPE, epochs=12, warmup_steps=5, mask_below_cer=0.0))
+    bench = Bench(tmp_path, replace(RECIPE, epochs=12, warmup_steps=5, easy_above_cer=0.0))
     bench.run()
     quarter = len(bench.losses) // 4
     assert sum(bench.losses[-quarter:]) < 0.8 * sum(bench.losses[:quarter])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from services.trainer.model import Recogniser, rotary_tables, rotate
+from services.trainer.model import ChannelDropout, Recogniser, rotary_tables, rotate
 from services.trainer.recipes import RECIPES
 
 FRAMES = (9, 57, 200, 131)
@@ -41,6 +41,54 @@ def test_padding_and_batch_change_nothing(model, utterances, fill, extra):
         alone, alone_lengths = model(log_mel_TF[None], torch.tensor([len(log_mel_TF)]))
         assert alone_lengths.item() == lengths[row].item()
         torch.testing.assert_close(together[row, : lengths[row]], alone[0], atol=1e-4, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_chunk_hears_nothing_behind_its_end(model):
+    chunk, frames = 6, 200
+    torch.manual_seed(6)
+    one = torch.randn(2, frames, 80)
+    lengths = torch.tensor([frames, frames - 30])
+    whole, _ = model(one, lengths, chunk)
+    for end in range(chunk, frames // 4, chunk):
+        other = one.clone()
+        other[:, 4 * end :] = torch.randn(2, frames - 4 * end, 80)
+        changed, _ = model(other, lengths, chunk)
+        torch.testing.assert_close(changed[:, :end], whole[:, :end], atol=1e-5, rtol=0)
+        assert not torch.allclose(changed[:, end:], whole[:, end:], atol=1e-3)
+
+
+@torch.inference_mode()
+def test_one_chunk_as_long_as_the_recording_is_the_whole(model, utterances):
+    lengths = torch.tensor([FRAMES[2]])
+    whole, _ = model(utterances[2][None], lengths)
+    as_chunk, _ = model(utterances[2][None], lengths, 50)
+    torch.testing.assert_close(whole, as_chunk, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_frame_in_a_chunk_hears_no_further_back_than_it_may(model):
+    """Attention reaches `left_frames` back in each of two blocks, the convolution half a kernel in each."""
+    torch.manual_seed(7)
+    one = torch.randn(1, 1200, 80)
+    other = one.clone()
+    other[:, :100] = torch.randn(1, 100, 80)
+    config = model.config
+    reach = 25 + config.blocks * (config.left_frames + config.kernel // 2 + 8)
+    lengths = torch.tensor([1200])
+    difference = (model(one, lengths, 8)[0] - model(other, lengths, 8)[0]).abs().amax(-1)[0]
+    assert reach < 300
+    assert difference[reach:].max() < 1e-5 < difference[:reach].max()
+
+
+def test_left_out_residuals_are_left_out_whole():
+    drop = ChannelDropout(0.0, skip=0.5)
+    drop.random = torch.Generator().manual_seed(1)
+    rows = drop(torch.ones(400, 3, 5)).flatten(1)
+    assert (rows == rows[:, :1]).all()
+    assert set(rows[:, 0].tolist()) == {0.0, 2.0}
+    assert 0.4 < (rows[:, 0] == 0).float().mean() < 0.6
+    assert torch.equal(drop.eval()(torch.ones(2, 3, 5)), torch.ones(2, 3, 5))
 
 
 @torch.inference_mode()

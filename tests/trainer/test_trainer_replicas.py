@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from services.trainer.data import Batch
+from services.trainer.losses import total_loss
 from services.trainer.model import Recogniser
 from services.trainer.recipes import RECIPES
 from services.trainer.replicas import Replicas, split
-from services.trainer.train import ctc_losses
 
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
     torch.manual_seed(1)
     lengths = torch.tensor([40, 80, 60, 50, 70])
-    return Batch(torch.randn(5, 80, 80), lengths, torch.randint(1, 6, (5, 3)), torch.full((5,), 3), 3.0)
+    return Batch(torch.randn(2, 5, 80, 80), lengths, torch.randint(1, 6, (5, 3)), torch.full((5,), 3), 3.0)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def model() -> Recogniser:
 
 
 def loss_of(model: Recogniser, part: Batch) -> torch.Tensor:
-    return ctc_losses(model, part.log_mel_BTF, part, 0.3)
+    return total_loss(model, part, RECIPES["smoke"], torch.device("cpu"), chunk=None)
 
 
 def gradients(model: Recogniser) -> list[torch.Tensor]:

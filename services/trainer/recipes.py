@@ -84,7 +84,14 @@ RECIPES = {
             easy_above_cer=9.0,
             warmup_steps=10,
         ),
-        Recipe(name="tiny", model=ModelConfig(width=96, blocks=5, front_channels=24)),
+        # One view: in the same time, half an hour of one core on AN4, 8.4 % WER against 9.7 % with two.
+        Recipe(
+            name="tiny",
+            model=ModelConfig(width=96, blocks=5, front_channels=24),
+            epochs=200,
+            patience_epochs=50,
+            consistency_weight=0.0,
+        ),
         Recipe(
             name="small",
             model=ModelConfig(width=192, blocks=10, heads=4, intermediate_block=5, front_channels=64),

@@ -38,19 +38,25 @@ class _Token:
 
 def greedy(log_probs_TV: LogProbs, tokenizer: CharTokenizer, frame_s: float = FRAME_S) -> Hypothesis:
     """CTC best path: the likeliest token of each frame, repeats collapsed, blanks dropped (Graves 2006)."""
-    if log_probs_TV.ndim != 2 or log_probs_TV.shape[1] != len(tokenizer):
-        raise BadInput(f"log probs of shape {log_probs_TV.shape} do not fit {len(tokenizer)} tokens")
+    check_shape(log_probs_TV, tokenizer)
     tokens = _best_path(log_probs_TV, tokenizer)
     groups = [
         list(group) for is_space, group in groupby(tokens, lambda t: t.character == " ") if not is_space
     ]
-    words = [_word(group, frame_s) for group in groups]
-    sounding = [token.probability for group in groups for token in group]
-    return Hypothesis(
-        text=" ".join(word.text for word in words),
-        words=words,
-        confidence=float(np.mean(sounding)) if sounding else 0.0,
-    )
+    return join([_word(group, frame_s) for group in groups])
+
+
+def check_shape(log_probs_TV: LogProbs, tokenizer: CharTokenizer) -> None:
+    """BadInput when they are not of this alphabet."""
+    if log_probs_TV.ndim != 2 or log_probs_TV.shape[1] != len(tokenizer):
+        raise BadInput(f"log probs of shape {log_probs_TV.shape} do not fit {len(tokenizer)} tokens")
+
+
+def join(words: list[Word]) -> Hypothesis:
+    """The words as a sentence."""
+    letters = sum(len(word.text) for word in words)
+    sureness = sum(len(word.text) * word.confidence for word in words)
+    return Hypothesis(" ".join(word.text for word in words), words, sureness / letters if letters else 0.0)
 
 
 def _best_path(log_probs_TV: LogProbs, tokenizer: CharTokenizer) -> list[_Token]:

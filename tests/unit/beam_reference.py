@@ -1,0 +1,66 @@
+"""CTC prefix beam search in plain Python, to hold the one in use against (Hannun 2014, arXiv 1408.2873).
+
+It keeps every beginning, so it is exact, and slow. The scores are those that voxloom/beam.py describes.
+"""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from voxloom.decode import LogProbs
+from voxloom.lm import BEGIN, END, Backoff, Weights
+from voxloom.tokenizer import CharTokenizer
+
+_FORBIDDEN = -1e4
+_LN10 = math.log(10)
+
+
+def decode(log_probs_TV: LogProbs, tokenizer: CharTokenizer, lm: Backoff, weights: Weights) -> str:
+    """The text of the highest worth."""
+    sounds = text_log_probs(log_probs_TV, tokenizer)
+    return max(sorted(sounds), key=lambda text: sounds[text] + language(text, lm, weights))
+
+
+def text_log_probs(log_probs_TV: LogProbs, tokenizer: CharTokenizer) -> dict[str, float]:
+    """ln P(frames | text) of every text, over all its paths; spaces at the ends and doubled ones are none."""
+    beams = {"": (0.0, -math.inf)}  # letters so far: ln P of the paths that end in a blank, and in a letter
+    for log_probs_V in log_probs_TV:
+        beams = _extend(beams, log_probs_V, tokenizer)
+    texts: dict[str, float] = defaultdict(lambda: -math.inf)
+    for letters, (blank, letter) in beams.items():
+        text = " ".join(letters.split())
+        texts[text] = np.logaddexp(texts[text], np.logaddexp(blank, letter))
+    return texts
+
+
+def _extend(
+    beams: dict[str, tuple[float, float]], log_probs_V: LogProbs, tokenizer: CharTokenizer
+) -> dict[str, tuple[float, float]]:
+    grown: dict[str, list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
+    for letters, (blank, letter) in beams.items():
+        whole = np.logaddexp(blank, letter)
+        _add(grown[letters], 0, whole + log_probs_V[0])
+        for index in range(1, len(tokenizer)):
+            character, log_prob = tokenizer.character(index), log_probs_V[index]
+            if character == letters[-1:]:  # the same letter: held, or anew after a blank
+                _add(grown[letters], 1, letter + log_prob)
+                _add(grown[letters + character], 1, blank + log_prob)
+            else:
+                _add(grown[letters + character], 1, whole + log_prob)
+    return {letters: (blank, letter) for letters, (blank, letter) in grown.items()}
+
+
+def _add(pair: list[float], place: int, log_prob: float) -> None:
+    pair[place] = np.logaddexp(pair[place], log_prob)
+
+
+def language(text: str, lm: Backoff, weights: Weights) -> float:
+    """What the words are worth, and the end after them."""
+    words, worth = text.split(), 0.0
+    for place, word in enumerate(words):
+        log10 = lm.log10(word, (BEGIN, *words[:place]))
+        if word not in lm.words:
+            log10 += _FORBIDDEN if weights.closed else weights.unknown
+        worth += weights.alpha * _LN10 * log10 + weights.beta
+    return worth + weights.alpha * _LN10 * lm.log10(END, (BEGIN, *words))

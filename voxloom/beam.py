@@ -1,0 +1,151 @@
+"""CTC prefix beam search with a language model: log probabilities (T, V) to words, by ctc-beam-decoder.
+
+A hypothesis is worth ln P(frames | letters) + the sum over its words of alpha ln P(word | words before) + beta.
+A word that the language model does not know costs `unknown` while it is spelled, and alpha ln(10) times that
+once it is whole. docs/adr/0023 tells why the end of the sentence is a letter here.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from ctc_beam_decoder import BeamSearchDecoder
+
+from voxloom.decode import FRAME_S, Hypothesis, LogProbs, Word, check_shape, greedy, join
+from voxloom.errors import BadInput
+from voxloom.lm import END, Decoding, LanguageModel, Weights
+from voxloom.tokenizer import CharTokenizer
+
+Decode = Callable[[LogProbs], Hypothesis]
+LETTER_LOG_PROB = -10.0  # letters less likely than this in a frame are not tried in it
+BEHIND = -20.0  # beginnings that are this much worse than the best one are given up
+_NEVER = np.float32(-1e9)
+_FORBIDDEN = -1e4  # what an unknown word costs where the vocabulary is closed
+_END_MARK = "\x03"  # a letter that no alphabet has, and the word that it makes
+_loading = threading.Lock()
+
+
+def make_decoder(
+    decoding: Decoding, tokenizer: CharTokenizer, lm: LanguageModel | None, frame_s: float = FRAME_S
+) -> Decode:
+    """The decoder that a bundle is served with; BadInput when it needs a language model and has none."""
+    if decoding.decoder == "greedy":
+        return lambda log_probs_TV: greedy(log_probs_TV, tokenizer, frame_s)
+    if lm is None or decoding.weights is None:
+        raise BadInput("the model is served with a language model, and has none or no weights for it")
+    return BeamDecoder(tokenizer, lm, decoding.weights, frame_s).decode
+
+
+class BeamDecoder:
+    """One language model and its weights; safe to call from many threads."""
+
+    def __init__(
+        self, tokenizer: CharTokenizer, lm: LanguageModel, weights: Weights, frame_s: float = FRAME_S
+    ) -> None:
+        """Raises BadInput when the decoder cannot use the language model."""
+        self._tokenizer, self._words, self._weights, self._frame_s = tokenizer, lm.words, weights, frame_s
+        letters = [tokenizer.character(index) for index in range(1, len(tokenizer))]
+        self._space = letters.index(" ") + 1 if " " in letters else len(tokenizer)
+        self._columns = len(tokenizer) + (" " not in letters) + 1  # the end mark is the last
+        labels = ["", *letters, *([] if " " in letters else [" "]), _END_MARK]
+        self._search = _load(labels, lm, weights)
+
+    def decode(self, log_probs_TV: LogProbs) -> Hypothesis:
+        """The likeliest words; BadInput for log probabilities of another alphabet or that are no numbers."""
+        check_shape(log_probs_TV, self._tokenizer)
+        if np.isnan(log_probs_TV).any():
+            raise BadInput("log probs hold NaN; the model is damaged, train it again")
+        beams = self._search.decode_beams(
+            self._with_end(log_probs_TV),
+            beam_width=self._weights.beam,
+            token_min_logp=LETTER_LOG_PROB,
+            beam_prune_logp=BEHIND,
+            prune_history=True,  # beginnings that no word to come can tell apart are one
+        )
+        spans = [span for span in beams[0][2] if span[0] != _END_MARK] if beams else []
+        if self._weights.closed:
+            spans = [span for span in spans if span[0] in self._words]
+        return join([self._word(text, log_probs_TV, *frames) for text, frames in spans])
+
+    def _with_end(self, log_probs_TV: LogProbs) -> LogProbs:
+        """Two more frames, in which a space and the end mark are certain, and columns for them."""
+        frames, letters = log_probs_TV.shape
+        whole = np.full((frames + 2, self._columns), _NEVER, np.float32)
+        whole[:frames, :letters] = log_probs_TV
+        whole[frames, self._space] = whole[frames + 1, -1] = 0.0
+        return whole
+
+    def _word(self, text: str, log_probs_TV: LogProbs, start: int, end: int) -> Word:
+        """Its confidence, as in greedy decoding: the mean over letters of the surest frame of each."""
+        best_V = log_probs_TV[start:end].max(axis=0)
+        sure = [float(np.exp(min(best_V[index], 0.0))) for index in self._tokenizer.encode(text)]
+        return Word(
+            text, round(start * self._frame_s, 3), round(end * self._frame_s, 3), float(np.mean(sure))
+        )
+
+
+def _load(labels: list[str], lm: LanguageModel, weights: Weights) -> BeamSearchDecoder:
+    with tempfile.TemporaryDirectory(prefix="voxloom-lm-") as folder:
+        path = Path(folder) / "lm.arpa"
+        path.write_bytes(with_end_as_word(lm))
+        try:
+            with _loading, _without_progress():
+                return BeamSearchDecoder(
+                    labels,
+                    kenlm_model_path=path,
+                    unigrams=[*sorted(lm.words), _END_MARK],
+                    alpha=weights.alpha,
+                    beta=weights.beta,
+                    unk_score_offset=_FORBIDDEN if weights.closed else weights.unknown,
+                )
+        except (ValueError, RuntimeError) as error:
+            raise BadInput(f"the decoder cannot load the language model ({str(error)[:300]})") from error
+
+
+def with_end_as_word(lm: LanguageModel) -> bytes:
+    """The model with a word in place of </s>, after which a sentence certainly ends.
+
+    The decoder takes what it has spelled at the end of the audio for a last word, and if that is nothing, as
+    after a space or in silence, for an unknown one. With a word that always comes last it never is nothing.
+    """
+    text = lm.arpa.decode()
+    text = "\n".join(_renamed(line) if END in line else line for line in text.split("\n"))
+    count = lm.ngrams[0]
+    return (
+        text.replace(f"ngram 1={count}", f"ngram 1={count + 1}", 1)
+        .replace("\\1-grams:\n", f"\\1-grams:\n0\t{END}\n", 1)
+        .encode()
+    )
+
+
+def _renamed(line: str) -> str:
+    log10, _, rest = line.partition("\t")
+    ngram, tab, backoff = rest.partition("\t")
+    words = [_END_MARK if word == END else word for word in ngram.split(" ")]
+    return f"{log10}\t{' '.join(words)}{tab}{backoff}"
+
+
+@contextlib.contextmanager
+def _without_progress() -> Iterator[None]:
+    """Keeps KenLM's progress bar out of the log; what others write meanwhile is passed on."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            caught.seek(0)
+            with os.fdopen(real, "wb") as stream:
+                stream.writelines(line for line in caught if not _is_progress(line))
+
+
+def _is_progress(line: bytes) -> bool:
+    return line.startswith((b"Loading the LM will be faster", b"Reading /", b"----5---10", b"*****"))

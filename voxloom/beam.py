@@ -1,6 +1,6 @@
 """CTC prefix beam search with a language model: log probabilities (T, V) to words, by ctc-beam-decoder.
 
-A hypothesis is worth ln P(frames | letters) + the sum over its words of alpha ln P(word | words before) + beta.
+A hypothesis is worth ln P(frames | letters), and for each word alpha ln P(word | words before it) + beta.
 A word that the language model does not know costs `unknown` while it is spelled, and alpha ln(10) times that
 once it is whole. docs/adr/0023 tells why the end of the sentence is a letter here.
 """
@@ -22,8 +22,8 @@ from voxloom.lm import END, Decoding, LanguageModel, Weights
 from voxloom.tokenizer import CharTokenizer
 
 Decode = Callable[[LogProbs], Hypothesis]
-LETTER_LOG_PROB = -10.0  # letters less likely than this in a frame are not tried in it
-BEHIND = -20.0  # beginnings that are this much worse than the best one are given up
+LETTER_LOG_PROB = -7.0  # letters less likely than this in a frame are not tried in it
+BEHIND = -15.0  # beginnings that are this much worse than the best one are given up
 _NEVER = np.float32(-1e9)
 _FORBIDDEN = -1e4  # what an unknown word costs where the vocabulary is closed
 _END_MARK = "\x03"  # a letter that no alphabet has, and the word that it makes

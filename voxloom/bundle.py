@@ -2,15 +2,17 @@
 
 import hashlib
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from pydantic import Field
 
-from voxloom import keys
+from voxloom import keys, lm
 from voxloom.errors import BadInput, NotFound
-from voxloom.record import Part, Record
+from voxloom.lm import Decoding, LanguageModel, read_arpa
+from voxloom.record import Document, Part, Record
 from voxloom.storage import ObjectStore, parse_model, write_model
 from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import CharTokenizer
@@ -33,21 +35,28 @@ class Export(Record):
     run: str
     model: str  # the id the bundle will have
     dataset: str
-    files: dict[str, FileHash]  # model.onnx, tokens.txt
+    files: dict[str, FileHash]  # model.onnx, tokens.txt, perhaps lm/lm.arpa
     languages: list[str]
     normalizer_version: int
     feature_version: int
     subsampling: int  # input frames per output frame
     parameters: int
     recipe: str
-    val_wer: float
+    val_wer: float  # greedy
+    val_wer_lm: float | None = None  # of the beam search with the language model, whose weights saw the same
+    decoding: Decoding = Decoding()
     created_at: str
     trace: str = ""
 
 
 class Bundle(Record):
-    """models/<model>/bundle.json, written after the files it names; all hashes in it are checked on load."""
+    """models/<model>/bundle.json, written after the files it names; all hashes in it are checked on load.
 
+    Version 2 says how the graph's output is decoded. Those of version 1 are all greedy.
+    """
+
+    upgrades: ClassVar[Mapping[int, Callable[[Document], Document]]] = {1: lambda document: document}
+    schema_version: int = 2
     model: str
     run: str
     dataset: str
@@ -60,6 +69,7 @@ class Bundle(Record):
     subsampling: int
     parameters: int
     recipe: str
+    decoding: Decoding = Decoding()
     trace: str = ""
 
 
@@ -83,6 +93,7 @@ class LoadedBundle:
     record: Bundle
     served_graph: bytes
     tokenizer: CharTokenizer
+    language_model: LanguageModel | None = None
 
 
 def hash_bytes(data: bytes) -> FileHash:
@@ -96,8 +107,14 @@ def hash_file(path: Path) -> FileHash:
 
 def write_file(store: ObjectStore, model: str, name: str, data: bytes) -> FileHash:
     """Writes models/<model>/<name> and returns what bundle.json has to say of it."""
-    store.put(keys.model_file(model, keys.check_id(name, "file name")), data)
+    store.put(keys.model_file(model, check_file_name(name)), data)
     return hash_bytes(data)
+
+
+def check_file_name(name: str, where: str = "a bundle") -> str:
+    """Returns the name of a file of an export or a bundle: one safe key segment, or one below lm/."""
+    keys.check_id(name.removeprefix("lm/"), f"file name in {where}")
+    return name
 
 
 def write_bundle(store: ObjectStore, record: Bundle) -> None:
@@ -116,11 +133,12 @@ def load_bundle(store: ObjectStore, model: str) -> LoadedBundle:
     record = _read_record(store, key)
     _check_record(record, model, key)
     _check_versions(record, key, FEATURE_VERSION)
-    for name in sorted(record.files.keys() - {record.served_file, TOKENS}):
+    for name in sorted(record.files.keys() - {record.served_file, TOKENS, lm.FILE}):
         _check_stored(store, record, name)
     graph = _read_file(store, record, record.served_file, MAX_FILE_BYTES)
     tokens = _read_file(store, record, TOKENS, _MAX_TOKENS_BYTES)
-    return LoadedBundle(record, graph, _matching_tokenizer(vocabulary_of(graph), tokens, record))
+    tokenizer = _matching_tokenizer(vocabulary_of(graph), tokens, record)
+    return LoadedBundle(record, graph, tokenizer, _language_model(store, record))
 
 
 def read_pointer(store: ObjectStore) -> tuple[ProductionPointer | None, str]:
@@ -132,6 +150,13 @@ def read_pointer(store: ObjectStore) -> tuple[ProductionPointer | None, str]:
     return parse_model(keys.PRODUCTION, data, ProductionPointer), etag
 
 
+def _language_model(store: ObjectStore, record: Bundle) -> LanguageModel | None:
+    if lm.FILE not in record.files:
+        return None
+    where = keys.model_file(record.model, lm.FILE)
+    return read_arpa(_read_file(store, record, lm.FILE, lm.MAX_BYTES), where)
+
+
 def _read_record(store: ObjectStore, key: str) -> Bundle:
     size = store.stat(key).size
     if size > _MAX_RECORD_BYTES:
@@ -141,10 +166,11 @@ def _read_record(store: ObjectStore, key: str) -> Bundle:
 
 def _check_record(record: Bundle, model: str, key: str) -> None:
     for name in record.files:
-        keys.check_id(name, f"file name in {key}")
+        check_file_name(name, key)
     if record.model != model:
         raise BadInput(f"{key} is of model {record.model[:100]!r}; expected {model}")
-    for name in (record.served_file, TOKENS):
+    language_model = [lm.FILE] if record.decoding.decoder == "beam" else []
+    for name in (record.served_file, TOKENS, *language_model):
         if name not in record.files:
             raise BadInput(f"{key} lists no {name[:100]!r}; found {', '.join(sorted(record.files))}")
 

@@ -12,7 +12,8 @@ IMPORT_REPORTS = "imports/"
 FORGOTTEN = "forgotten/"
 FORGOTTEN_CHANGED = f"{FORGOTTEN}changed.json"  # when tombstones were last written or lifted
 # Of every object.
-FOLDERS = (FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, "manifests/", "runs/", "models/", "jobs/")
+TEXTS = "texts/"  # a sentence a line, put there by whoever wants language models to know them
+FOLDERS = (FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, "manifests/", "runs/", "models/", "jobs/")
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

@@ -22,6 +22,7 @@ _JOINERS = dict.fromkeys((0x200C, 0x200D))
 _NEVER = -99.0  # the usual logarithm of what is no word to say: <s>
 
 Ngram = tuple[str, ...]
+DecoderName = Literal["greedy", "beam"]
 
 
 class TextSource(Part):
@@ -58,7 +59,7 @@ class Weights(Part):
 class Decoding(Part):
     """How log probabilities become text: what the gate measures and inference serves."""
 
-    decoder: Literal["greedy", "beam"] = "greedy"  # beam: with the language model
+    decoder: DecoderName = "greedy"  # beam: with the language model
     reason: str = ""
     weights: Weights | None = None  # of the beam search, also where greedy is served
     lm: NgramRecord | None = None

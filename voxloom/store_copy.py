@@ -76,7 +76,7 @@ def unit_of(key: str) -> str:
     match key.split("/"):
         case ["raw", *_]:
             return posixpath.splitext(key)[0]
-        case ["runs", run, "checkpoints" | "export" as part, _]:
+        case ["runs", run, "checkpoints" | "export" as part, _, *_]:
             return f"runs/{run}/{part}"
         case ["manifests" | "runs" | "models" as top, name, _, *_]:
             return f"{top}/{name}"
@@ -123,7 +123,15 @@ class Copier:
         jobs = [info.key for info in list_all(self._source, "jobs/")]
         self._copy_below("uploads/")
         held = self._read_all([*jobs, keys.PRODUCTION])
-        for prefix in (keys.FORGOTTEN, keys.RAW, keys.IMPORT_REPORTS, "manifests/", "runs/", "models/"):
+        for prefix in (
+            keys.FORGOTTEN,
+            keys.RAW,
+            keys.IMPORT_REPORTS,
+            keys.TEXTS,
+            "manifests/",
+            "runs/",
+            "models/",
+        ):
             self._copy_below(prefix)
         news = [key for key, data in held.items() if not self._is_there(key, data)]
         for key in news:

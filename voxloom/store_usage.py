@@ -56,7 +56,7 @@ def kind_of(key: str) -> str:
             return f"raw/{source}"
         case ["manifests", _, "shards", _]:
             return SHARDS
-        case ["runs", _, "checkpoints" | "export" as part, _]:
+        case ["runs", _, "checkpoints" | "export" as part, _, *_]:
             return f"runs/{part}"
         case [top, _, *_] if f"{top}/" in keys.FOLDERS:
             return top

@@ -51,6 +51,10 @@ class CharTokenizer:
             )
         return [self._ids[character] for character in text]
 
+    def spells(self, text: str) -> bool:
+        """Whether `encode` takes it."""
+        return self._ids.keys() >= set(text)
+
     def decode(self, ids: Iterable[int]) -> str:
         """Blanks are left out; repeats are kept: collapse them before."""
         return "".join(self.character(index) for index in ids if index)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from services.inference.metrics import LOADS
+from voxloom.beam import Decode, make_decoder
 from voxloom.bundle import Bundle, load_bundle, read_pointer
 from voxloom.bus import EventBus, new_event
 from voxloom.decode import Hypothesis, greedy
@@ -35,6 +36,7 @@ class ServedModel:
     record: Bundle
     engine: Engine
     tokenizer: CharTokenizer
+    decode: Decode  # as bundle.json says and the gate measured
     since: str  # ISO 8601, UTC
     load_s: float
 
@@ -44,6 +46,10 @@ class ServedModel:
 
     def hear(self, features_TF: Features) -> Hypothesis:
         """The text of one segment, (T, 80) log-mel; times count from its start."""
+        return self.decode(self.engine.log_probs([features_TF])[0])
+
+    def draft(self, features_TF: Features) -> Hypothesis:
+        """The same, greedy: for what is shown of a stream before its result is final."""
         log_probs_TV = self.engine.log_probs([features_TF])[0]
         return greedy(log_probs_TV, self.tokenizer, FRAME_SHIFT_S * self.record.subsampling)
 
@@ -131,10 +137,12 @@ def load(store: ObjectStore, model: str) -> ServedModel:
     bundle = load_bundle(store, model)
     engine = Engine(bundle.served_graph, threads=1)
     _warm_up(engine, model)
+    frame_s = FRAME_SHIFT_S * bundle.record.subsampling
     return ServedModel(
         record=bundle.record,
         engine=engine,
         tokenizer=bundle.tokenizer,
+        decode=make_decoder(bundle.record.decoding, bundle.tokenizer, bundle.language_model, frame_s),
         since=datetime.now(UTC).isoformat(),
         load_s=time.perf_counter() - start,
     )

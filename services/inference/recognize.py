@@ -97,7 +97,15 @@ def _next(segments: Iterator[Segment]) -> Segment | None:
 
 def hear(model: ServedModel, segment: Segment) -> Hypothesis:
     """The text of a segment; times count from the start of the audio."""
-    found = model.hear(segment.features_TF)
+    return _moved(model.hear(segment.features_TF), segment)
+
+
+def draft(model: ServedModel, segment: Segment) -> Hypothesis:
+    """The same, greedy, for a segment that is still growing."""
+    return _moved(model.draft(segment.features_TF), segment)
+
+
+def _moved(found: Hypothesis, segment: Segment) -> Hypothesis:
     offset_s = segment.start / FRAMES_PER_S
     words = [
         replace(word, start_s=word.start_s + offset_s, end_s=word.end_s + offset_s) for word in found.words

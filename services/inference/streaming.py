@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from services.inference.metrics import AUDIO_SECONDS, computing
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, hear
+from services.inference.recognize import Pcm16, draft, hear
 from services.inference.segments import FRAMES_PER_S, LONGEST, Segment, Segmenter
 from voxloom.audio import StreamResampler
 from voxloom.decode import Hypothesis
@@ -22,7 +22,7 @@ from voxloom.errors import BadInput
 MAX_CHUNK_BYTES = 64 * 1024
 _REPEATS = 10
 _HINT_FRAMES = FRAMES_PER_S // 4  # after this much silence a pause may have begun: look when it is complete
-_hear = computing("streams")(hear)
+_hear, _draft = computing("streams")(hear), computing("streams")(draft)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class StreamTranscriber:
         start, frames = self._segmenter.open.start, self._next_look
         seen = Segment(start, self._segmenter.open.features_TF[:frames])
         began_s = self._clock()
-        heard = await self._pool.run(_hear, self._model, seen)
+        heard = await self._pool.run(_draft, self._model, seen)
         took_s = self._clock() - began_s
         silent = seen.end - _end_frame(heard) if heard.words else 0
         if silent >= self._pace.pause:

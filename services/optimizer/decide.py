@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import get_args
 
 from services.optimizer import gate, measure
 from services.optimizer.gate import Verdict
-from services.optimizer.measure import Recogniser, Transcripts
+from services.optimizer.measure import Decoders, Recogniser, Transcripts
 from services.optimizer.records import (
     FP32,
     INT8,
@@ -22,6 +23,7 @@ from services.optimizer.testset import unit_of
 from voxloom import wer
 from voxloom.bundle import Export, FileHash, ProductionPointer, load_bundle
 from voxloom.errors import BadInput, NewerSchema, NotFound
+from voxloom.lm import DecoderName
 from voxloom.storage import ObjectStore
 
 
@@ -52,7 +54,8 @@ def load_rival(store: ObjectStore, pointer: ProductionPointer | None) -> Rival |
         return None
     try:
         bundle = load_bundle(store, pointer.model)
-        return Rival(pointer.model, Recogniser(bundle.served_graph, bundle.tokenizer))
+        decoders = Decoders.of(bundle.record.decoding, bundle.tokenizer, bundle.language_model)
+        return Rival(pointer.model, Recogniser(bundle.served_graph, decoders))
     except NewerSchema:
         raise
     except (BadInput, NotFound) as error:
@@ -109,9 +112,19 @@ def _artefact(name: str, measured: Measured, unit: Unit) -> Artefact:
         size=measured.files[name].size,
         real_time_factor=seconds / speed.audio_s if speed.audio_s else 0.0,
         words=measure.summarise(transcripts.edits(name, "words")),
+        words_by_decoder=_by_decoder(transcripts, name),
         characters=measure.summarise(transcripts.edits(name, "characters")),
         by_group=_by_group(transcripts, name, unit),
     )
+
+
+def _by_decoder(transcripts: Transcripts, name: str) -> dict[str, ErrorCounts]:
+    columns = {decoder: measure.column(name, decoder) for decoder in get_args(DecoderName)}
+    return {
+        decoder: measure.summarise(transcripts.edits(column, "words"))
+        for decoder, column in columns.items()
+        if column in transcripts.hypotheses
+    }
 
 
 def _by_group(transcripts: Transcripts, name: str, unit: Unit) -> dict[str, ErrorCounts]:

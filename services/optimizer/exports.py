@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from voxloom import keys, storage
+from voxloom import keys, lm, storage
 from voxloom.bundle import Export, hash_bytes
 from voxloom.errors import BadInput
 from voxloom.features import FEATURE_VERSION
+from voxloom.lm import LanguageModel, read_arpa
 from voxloom.storage import ObjectStore
 from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import CharTokenizer
@@ -18,6 +19,7 @@ class Exported:
     record: Export
     graph: bytes
     tokens: bytes
+    language_model: LanguageModel | None = None
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -29,7 +31,17 @@ def read_export(store: ObjectStore, run: str) -> Exported:
     record = storage.read_model(store, keys.export_file(run, RECORD), Export)
     keys.check_id(record.model, "model")
     _check_versions(record)
-    return Exported(record, *(_read_file(store, record, name) for name in (GRAPH, TOKENS)))
+    graph, tokens = (_read_file(store, record, name) for name in (GRAPH, TOKENS))
+    return Exported(record, graph, tokens, _language_model(store, record))
+
+
+def _language_model(store: ObjectStore, record: Export) -> LanguageModel | None:
+    if lm.FILE not in record.files:
+        return None
+    key = keys.export_file(record.run, lm.FILE)
+    if record.files[lm.FILE].size > lm.MAX_BYTES or store.stat(key).size > lm.MAX_BYTES:
+        raise BadInput(f"{key} is larger than {lm.MAX_BYTES} bytes; export the run again")
+    return read_arpa(_read_file(store, record, lm.FILE), key)
 
 
 def _read_file(store: ObjectStore, record: Export, name: str) -> bytes:

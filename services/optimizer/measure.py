@@ -13,10 +13,11 @@ from services.optimizer.records import FP32, INT8, ErrorCounts, Parity, ScoredUt
 from services.optimizer.testset import Progress
 from voxloom import wer
 from voxloom.audio import SAMPLE_RATE_HZ, Samples
-from voxloom.decode import greedy
+from voxloom.beam import Decode, make_decoder
 from voxloom.engine import Engine
 from voxloom.errors import BadInput
 from voxloom.features import Features, fbank
+from voxloom.lm import DecoderName, Decoding, LanguageModel
 from voxloom.manifest import Utterance
 from voxloom.storage import ObjectStore
 from voxloom.text import normalize
@@ -28,21 +29,51 @@ _ROUNDS = 5
 _WORST = 20
 
 
-class Recogniser:
-    """One graph and its tokens: features to text, by the very functions that inference serves with."""
+@dataclass(frozen=True)
+class Decoders:
+    """Greedy always, and the beam search where there is a language model, whichever is served."""
 
-    def __init__(self, graph: bytes, tokenizer: CharTokenizer) -> None:
+    all: Mapping[str, Decode]  # by name
+    serves: DecoderName = "greedy"
+
+    @classmethod
+    def of(cls, decoding: Decoding, tokenizer: CharTokenizer, lm: LanguageModel | None) -> "Decoders":
+        kinds: list[DecoderName] = ["greedy", "beam"] if lm and decoding.weights else ["greedy"]
+        kinds = sorted({*kinds, decoding.decoder})  # one that is served and cannot be made is a fault
+        made = {kind: decoding.model_copy(update={"decoder": kind}) for kind in kinds}
+        return cls({kind: make_decoder(each, tokenizer, lm) for kind, each in made.items()}, decoding.decoder)
+
+    @property
+    def served(self) -> Decode:
+        return self.all[self.serves]
+
+
+class Recogniser:
+    """One graph and its decoders: features to text, by the very functions that inference serves with."""
+
+    def __init__(self, graph: bytes, decoders: Decoders) -> None:
         self.engine = Engine(graph, threads=1)
-        self.tokenizer = tokenizer
+        self.decoders = decoders
 
     def hear(self, features_TF: Features) -> str:
+        """As it is served."""
+        return self.decoders.served(self.engine.log_probs([features_TF])[0]).text
+
+    def hear_with_all(self, features_TF: Features) -> dict[str, str]:
+        """By decoder; each says what it would say if it were served."""
         log_probs_TV = self.engine.log_probs([features_TF])[0]
-        return greedy(log_probs_TV, self.tokenizer).text
+        return {name: decode(log_probs_TV).text for name, decode in self.decoders.all.items()}
+
+
+def column(recogniser: str, decoder: str) -> str:
+    """The name of what a recogniser heard with one decoder; its own name alone is of what is served."""
+    return f"{recogniser} {decoder}"
 
 
 @dataclass(frozen=True)
 class Transcripts:
-    """The usable test utterances and what each recogniser, by name, heard in them, in the same order.
+    """The usable test utterances and what each recogniser, by name, heard in them, in the same order; what it
+    heard with each of its decoders is under the name that `column` gives.
 
     All texts are in the form of this release's normaliser, whichever the dataset and the models are of: what
     an old model writes in digits is held against words as words (docs/adr/0019).
@@ -70,14 +101,22 @@ def transcribe_all(
 ) -> Transcripts:
     """Every recogniser hears every usable clip; a clip is loaded once and only a few are in memory."""
 
-    def hear(samples: Samples) -> list[str]:
+    def hear(samples: Samples) -> dict[str, str]:
         features_TF = fbank(samples)
-        return [each.hear(features_TF) for each in recognisers.values()]
+        texts: dict[str, str] = {}
+        for name, each in recognisers.items():
+            found = each.hear_with_all(features_TF)
+            texts |= {column(name, decoder): text for decoder, text in found.items()}
+            texts[name] = found[each.decoders.serves]
+        return texts
 
     heard, excluded = testset.for_each(store, utterances, hear, threads, progress)
+    names = [
+        *recognisers,
+        *(column(name, kind) for name, each in recognisers.items() for kind in each.decoders.all),
+    ]
     columns = {
-        name: [normalize(texts[i], utterance.language) for utterance, texts in heard]
-        for i, name in enumerate(recognisers)
+        name: [normalize(texts[name], utterance.language) for utterance, texts in heard] for name in names
     }
     return Transcripts([_in_form(utterance) for utterance, _ in heard], columns, excluded)
 

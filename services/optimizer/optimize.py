@@ -8,9 +8,9 @@ from typing import Any
 from services.optimizer import catalogue, measure, promote, quantize, testset
 from services.optimizer.decide import Measured, Rival, decide, load_rival
 from services.optimizer.exports import TOKENS, Exported, read_export
-from services.optimizer.measure import Recogniser, Transcripts
+from services.optimizer.measure import Decoders, Recogniser, Transcripts
 from services.optimizer.records import FP32, INT8, Decision, HypothesisLine
-from voxloom import keys, storage
+from voxloom import keys, lm, storage
 from voxloom.bundle import (
     Bundle,
     FileHash,
@@ -72,7 +72,8 @@ class OptimizeJob:
         self, exported: Exported, graphs: Mapping[str, bytes], rival: Rival | None, lease: Lease
     ) -> Measured:
         utterances = testset.read_utterances(self._store, exported.record.dataset)
-        both = {name: Recogniser(graph, exported.tokenizer) for name, graph in graphs.items()}
+        decoders = Decoders.of(exported.record.decoding, exported.tokenizer, exported.language_model)
+        both = {name: Recogniser(graph, decoders) for name, graph in graphs.items()}
         clips = testset.some_clips(self._store, utterances, _CLIPS)
         parity = measure.check_parity(Engine(exported.graph), both[FP32].engine, clips) if clips else None
         speed = measure.measure_speed(both[FP32], both[INT8], clips)
@@ -156,7 +157,8 @@ def _result(decision: Decision) -> dict[str, Any]:
 
 
 def _files(exported: Exported, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {**graphs, TOKENS: exported.tokens}
+    language_model = {lm.FILE: exported.language_model.arpa} if exported.language_model else {}
+    return {**graphs, TOKENS: exported.tokens, **language_model}
 
 
 def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -> Bundle:
@@ -174,6 +176,7 @@ def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -
         subsampling=export.subsampling,
         parameters=export.parameters,
         recipe=export.recipe,
+        decoding=export.decoding,
         trace=export.trace,
     )
 

@@ -37,7 +37,8 @@ class Artefact(Part):
     sha256: str
     size: int  # bytes
     real_time_factor: float = 0.0  # seconds of computing per second of audio, one thread
-    words: ErrorCounts = ErrorCounts()
+    words: ErrorCounts = ErrorCounts()  # as it is served
+    words_by_decoder: dict[str, ErrorCounts] = Field(default_factory=dict)  # greedy, and beam with an LM
     characters: ErrorCounts = ErrorCounts()
     by_group: dict[str, ErrorCounts] = Field(default_factory=dict)  # in the unit of the test set
 

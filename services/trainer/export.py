@@ -9,9 +9,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from services.trainer.language_model import Outcome
 from services.trainer.model import SUBSAMPLING, Recogniser, count_parameters
 from services.trainer.runs import RunRecord
-from voxloom import keys
+from voxloom import keys, lm
 from voxloom.bundle import Export, hash_bytes
 from voxloom.engine import Engine
 from voxloom.errors import VoxloomError
@@ -96,8 +97,11 @@ def export(
     tokenizer: CharTokenizer,
     probe: list[Features],
     val_wer: float,
+    language: Outcome | None = None,
 ) -> Export:
-    """Writes graph, tokens and, last, export.json; VoxloomError when ONNX does not say what torch says."""
+    """Writes graph, tokens, language model and, last, export.json; VoxloomError when ONNX does not say what
+    torch says."""
+    language = language or Outcome()
     graph, tokens = to_onnx(model), tokenizer.to_tokens_txt().encode()
     difference = largest_difference(model, graph, probe)
     if not difference <= MAX_DIFFERENCE:
@@ -106,6 +110,8 @@ def export(
             "nothing is handed over"
         )
     files = {"model.onnx": graph, "tokens.txt": tokens}
+    if language.arpa:
+        files[lm.FILE] = language.arpa
     for name, data in files.items():
         store.put(keys.export_file(run.run, name), data)
     record = Export(
@@ -120,6 +126,8 @@ def export(
         parameters=count_parameters(model),
         recipe=run.recipe["name"],
         val_wer=val_wer,
+        val_wer_lm=language.val_wer_lm,
+        decoding=language.decoding,
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         trace=run.trace,
     )

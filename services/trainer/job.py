@@ -22,6 +22,7 @@ from services.trainer.clips import load_split
 from services.trainer.config import TrainerConfig
 from services.trainer.data import Draw, Features, training_data
 from services.trainer.export import export
+from services.trainer.language_model import Outcome, add_language_model
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
@@ -92,6 +93,7 @@ class _Run:
         state = self._train(task, state)
         self._progress("exports")
         self.checkpoints.load_best(state.average)
+        language = self._language_model(task, state)
         probe = [task.val.clean(Draw(index, 1.0)) for index in range(len(task.val.clips.clips))][
             :_PROBE_CLIPS
         ]
@@ -104,10 +106,12 @@ class _Run:
             task.tokenizer,
             probe,
             state.at.best_wer,
+            language,
         )
         return {
             "model": done.model,
             "val_wer": done.val_wer,
+            "val_wer_lm": done.val_wer_lm,
             "epochs": state.at.epoch,
             "steps": state.at.step,
         }
@@ -147,6 +151,13 @@ class _Run:
             return train(task, state, hooks)
         finally:
             log.flush()
+
+    def _language_model(self, task: Task, state: State) -> Outcome:
+        threads = min(MOST, self.config.train_threads or cpu_count())
+        model = state.average.to(task.device)
+        return add_language_model(
+            self.store, self.dataset, model, task.val, task.tokenizer, threads, self._progress
+        )
 
     def _note_versions(self) -> RunRecord:
         versions = {

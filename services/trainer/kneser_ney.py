@@ -1,8 +1,8 @@
 """Interpolated modified Kneser-Ney: sentences to an n-gram model in ARPA form. No torch.
 
 Chen and Goodman 1999, "An empirical study of smoothing techniques for language modeling"; discounts that few
-counts do not tell, and the marks of the sentence, are treated as KenLM's lmplz does. An n-gram is a row in the
-table of its order: the rows of its first words (`prefix`) and of its last ones (`suffix`), and the last word.
+counts do not tell, and the marks of the sentence, are treated as KenLM's lmplz does. An n-gram is a row in
+its order's table: rows of its first words (`prefix`) and last words (`suffix`), and the very last one.
 """
 
 import io
@@ -68,18 +68,23 @@ def _number(sentences: Mapping[str, float]) -> tuple[list[str], Ints, Ints, Floa
 
 def _count(ids: Ints, place: Ints, weight: Floats, words: int, order: int) -> list[_Table]:
     nothing, every = np.zeros(words, np.int64), np.arange(words)
-    tables = [_Table(nothing, nothing, every, np.bincount(ids, weight, words))]
+    tables = [_Table(nothing, nothing, every, _sum(ids, weight, words))]
     row = ids  # at each place, the row of the n-gram that ends there
     for length in range(2, order + 1):
         ends = np.flatnonzero(place >= length - 1)
         packed, inverse = np.unique(row[ends - 1] * words + ids[ends], return_inverse=True)
         suffix = np.zeros(len(packed), np.int64)
         suffix[inverse] = row[ends]
-        raw = np.bincount(inverse, weight[ends], len(packed))
+        raw = _sum(inverse, weight[ends], len(packed))
         tables.append(_Table(packed // words, suffix, packed % words, raw))
         row = np.zeros(len(ids), np.int64)
         row[ends] = inverse
     return tables
+
+
+def _sum(rows: Ints, values: Floats, count: int) -> Floats:
+    """The sum of the values of each row."""
+    return np.bincount(rows, values, count).astype(np.float64)
 
 
 def _discounts(counts: Floats) -> Floats:
@@ -110,9 +115,9 @@ def _unigrams(table: _Table) -> Floats:
 def _interpolate(table: _Table, lower: _Table) -> Floats:
     """Sets the probabilities; returns the share of each context that is left to the lower order."""
     taken = _taken(table.counts, _discounts(table.counts))
-    total = np.bincount(table.prefix, table.counts, len(lower.raw))
+    total = _sum(table.prefix, table.counts, len(lower.raw))
     given_away = np.where(table.kept, taken, table.counts) / total[table.prefix]
-    left: Floats = np.bincount(table.prefix, given_away, len(lower.raw))
+    left = _sum(table.prefix, given_away, len(lower.raw))
     own = (table.counts - taken) / total[table.prefix]
     table.probability = own + left[table.prefix] * lower.probability[table.suffix]
     return left

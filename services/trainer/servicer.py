@@ -117,6 +117,8 @@ def to_message(
         latest=to_metrics(lines[-1]) if lines else None,
         best_val_wer=export.val_wer if export else min(rates, default=0.0),
         record_json=record.model_dump_json(),
+        val_wer_lm=export.val_wer_lm if export else None,
+        decoding=export.decoding.describe() if export else "",
         withdrawn_utterances=withdrawn,
     )
 

@@ -48,7 +48,7 @@ class TrainJob:
             _Child(run.run, environment(self.config)).follow(lease)
         export = read_model(self.store, key, Export)
         self.announce_trained(run.run)
-        return {"model": export.model, "val_wer": export.val_wer}
+        return {"model": export.model, "val_wer": export.val_wer, "val_wer_lm": export.val_wer_lm}
 
     def _check(self, run: RunRecord) -> None:
         dataset = find_dataset(self.store, run.dataset)

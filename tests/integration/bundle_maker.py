@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
-from voxloom import keys
+from services.trainer.kneser_ney import estimate
+from voxloom import keys, lm
 from voxloom.audio import SAMPLE_RATE_HZ, encode_wav
 from voxloom.bundle import (
     Bundle,
@@ -26,6 +27,7 @@ from voxloom.bundle import (
     write_file,
 )
 from voxloom.features import FEATURE_VERSION, fbank
+from voxloom.lm import Decoding, Weights
 from voxloom.manifest import Utterance, write_csv
 from voxloom.storage import ObjectStore, write_model
 from voxloom.text import NORMALIZER_VERSION
@@ -84,6 +86,12 @@ def graph(deaf_to: str = "", ballast: int = 0, seed: int = 0, poison: float = 0.
     return _model(nodes, constants)
 
 
+def knows(*words: str) -> dict[str, object]:
+    """A language model of these words, and that it is decoded with, and with no other words."""
+    decoding = Decoding(decoder="beam", reason="for a test", weights=Weights(closed=True))
+    return {"arpa": estimate(dict.fromkeys(words, 1), 2), "decoding": decoding}
+
+
 def tokens() -> bytes:
     return CharTokenizer.from_alphabet(LETTERS).to_tokens_txt().encode()
 
@@ -100,9 +108,11 @@ def write_dataset(
     return utterances
 
 
-def write_export(store: ObjectStore, run: str, dataset: str, graph_bytes: bytes, **changes: object) -> Export:
+def write_export(
+    store: ObjectStore, run: str, dataset: str, graph_bytes: bytes, arpa: bytes = b"", **changes: object
+) -> Export:
     """What the trainer leaves under runs/<run>/export/."""
-    files = {"model.onnx": graph_bytes, "tokens.txt": tokens()}
+    files = {"model.onnx": graph_bytes, "tokens.txt": tokens()} | ({lm.FILE: arpa} if arpa else {})
     for name, data in files.items():
         store.put(keys.export_file(run, name), data)
     export = Export(
@@ -116,13 +126,15 @@ def write_export(store: ObjectStore, run: str, dataset: str, graph_bytes: bytes,
     return export
 
 
-def write_model_bundle(store: ObjectStore, model: str, graph_bytes: bytes) -> Bundle:
+def write_model_bundle(
+    store: ObjectStore, model: str, graph_bytes: bytes, arpa: bytes = b"", **changes: object
+) -> Bundle:
     """A bundle as the optimizer leaves it, served as fp32."""
-    hashes: dict[str, FileHash] = {
-        name: write_file(store, model, name, data)
-        for name, data in (("model.onnx", graph_bytes), ("tokens.txt", tokens()))
-    }
-    bundle = Bundle(run="r", dataset="d", files=hashes, served_file="model.onnx", **_lineage(model))
+    files = {"model.onnx": graph_bytes, "tokens.txt": tokens()} | ({lm.FILE: arpa} if arpa else {})
+    hashes: dict[str, FileHash] = {name: write_file(store, model, name, data) for name, data in files.items()}
+    bundle = Bundle(
+        run="r", dataset="d", files=hashes, served_file="model.onnx", **_lineage(model)
+    ).model_copy(update=changes)
     write_bundle(store, bundle)
     return bundle
 

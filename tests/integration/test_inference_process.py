@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -26,9 +27,9 @@ TEXT = "bed cafe had a bag"
 PCM16 = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_PCM16, sample_rate_hz=16000)
 
 
-def promote(root: Path, model: str, deaf_to: str = "") -> None:
+def promote(root: Path, model: str, deaf_to: str = "", **language: Any) -> None:
     store = FolderStore(root)
-    bundle_maker.write_model_bundle(store, model, bundle_maker.graph(deaf_to))
+    bundle_maker.write_model_bundle(store, model, bundle_maker.graph(deaf_to), **language)
     bundle_maker.point_to(store, model)
 
 
@@ -126,6 +127,28 @@ def test_before_the_first_model_it_says_so_and_then_serves_it(root: Path) -> Non
     assert [word.text for word in found.words] == TEXT.split()
     assert all(left.end_ms <= right.start_ms for left, right in pairwise(found.words))
     assert found.compute_s < found.audio_s
+
+
+def test_a_model_with_a_language_model_is_served_with_it(root: Path, served: ServiceProcess) -> None:
+    assert recognize(served, "bed beg face").text == "bed beg face"
+    promote(root, "m-lm", **bundle_maker.knows("bed", "face"))
+    eventually(serves(served, "m-lm"))
+    found = recognize(served, "bed beg face")
+    assert (found.text, found.model) == ("bed face", "m-lm")
+    assert [word.text for word in found.words] == ["bed", "face"]
+    assert 0 < found.confidence <= 1
+    stub = InferenceServiceStub(served.channel)
+    results = list(stub.StreamingRecognize(requests(chunked(pcm("bed beg face")), interim=True), timeout=60))
+    assert [result.text for result in results if result.is_final] == ["bed face"]
+
+
+def test_a_damaged_language_model_is_not_served(root: Path, served: ServiceProcess) -> None:
+    language = bundle_maker.knows("bed", "face")
+    promote(
+        root, "m-lm", arpa=language["arpa"].replace(b"ngram 2=", b"ngram 2=9"), decoding=language["decoding"]
+    )
+    served.find(lambda line: "m-lm/lm/lm.arpa line" in str(line))
+    assert recognize(served).model == "m-a"
 
 
 def test_a_stream_gives_interim_and_final_results(lasting: ServiceProcess) -> None:

@@ -10,7 +10,7 @@ import pytest
 from integration import bundle_maker
 
 from services.optimizer import catalogue, command, optimize, promote, testset
-from services.optimizer.measure import Recogniser, transcribe_all
+from services.optimizer.measure import Decoders, Recogniser, transcribe_all
 from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
 from services.optimizer.records import Decision
@@ -19,6 +19,7 @@ from voxloom.bundle import load_bundle, read_pointer
 from voxloom.bus import MemoryBus
 from voxloom.errors import BadInput, NotFound, NotReady
 from voxloom.jobs import Jobs
+from voxloom.lm import Decoding
 from voxloom.storage import FolderStore
 from voxloom.tokenizer import CharTokenizer
 from voxloom.v1.events_pb2 import Event
@@ -40,8 +41,8 @@ class World:
     def dataset(self, texts: Sequence[str] = TEXTS, sources: Sequence[str] = ("imported",)) -> None:
         self.utterances = bundle_maker.write_dataset(self.store, "d-1", texts, sources)
 
-    def export(self, name: str, deaf_to: str = "") -> None:
-        bundle_maker.write_export(self.store, f"r-{name}", "d-1", bundle_maker.graph(deaf_to))
+    def export(self, name: str, deaf_to: str = "", **language: Any) -> None:
+        bundle_maker.write_export(self.store, f"r-{name}", "d-1", bundle_maker.graph(deaf_to), **language)
 
     def run(self) -> dict[str, Any]:
         """Reconciles and runs the job that comes of it."""
@@ -101,13 +102,43 @@ def test_the_first_model_is_measured_and_promoted(world: World) -> None:
     assert event.header.trace == "trace-1"
 
 
+def test_the_gate_decodes_with_the_language_model_if_it_is_served(world: World) -> None:
+    world.dataset()
+    language = bundle_maker.knows(*({*bundle_maker.WORDS} - {"bed", "head"}))
+    world.export("one", **language)
+    world.run()
+    served = world.decision("one").served
+    assert served.words == served.words_by_decoder["beam"]
+    assert served.words_by_decoder["greedy"].errors == 0
+    said = " ".join(TEXTS).split()
+    assert served.words.errors == said.count("bed") + said.count("head") > 0
+    bundle = load_bundle(world.store, "m-one")
+    assert bundle.record.decoding == language["decoding"]
+    assert bundle.language_model
+    assert bundle.language_model.arpa == language["arpa"]
+
+
+@pytest.mark.parametrize("change", [b"", b"x"])
+def test_a_language_model_that_is_not_as_exported_is_refused(world: World, change: bytes) -> None:
+    world.dataset()
+    world.export("one", **bundle_maker.knows("bed"))
+    key = keys.export_file("r-one", "lm/lm.arpa")
+    world.store.put(key, world.store.get(key).replace(b"bed", b"bad") + change)
+    with pytest.raises(BadInput, match=r"lm/lm\.arpa is damaged"):
+        world.run()
+
+
 def test_what_an_older_model_writes_in_digits_is_held_against_words(world: World) -> None:
     """Dataset and model of the first normaliser: `5` in the manifest, and a token `5` for the tone of b."""
     [utterance] = bundle_maker.write_dataset(world.store, "d-1", ["b bad"])
     older = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode().replace("b ", "5 "))
     row = utterance.model_copy(update={"text": "5 5ad"})
     heard = transcribe_all(
-        world.store, [row], {"older": Recogniser(bundle_maker.graph(), older)}, 1, lambda _: None
+        world.store,
+        [row],
+        {"older": Recogniser(bundle_maker.graph(), Decoders.of(Decoding(), older, None))},
+        1,
+        lambda _: None,
     )
     assert heard.references == heard.hypotheses["older"] == ["five five ad"]
     assert [each.errors for each in heard.edits("older", "words")] == [0]

@@ -99,7 +99,7 @@ def test_another_size_is_refused_before_the_download(store: ObjectStore, change:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"schema_version": 2}, "schema version 2, .* knows Bundle up to version 1 .* upgrade"),
+        ({"schema_version": 3}, "schema version 3, .* knows Bundle up to version 2 .* upgrade"),
         ({"feature_version": 2}, "features of version 2"),
         ({"normalizer_version": 9}, "normaliser 9"),
         ({"model": "m-2"}, "is of model 'm-2'; expected m-1"),

@@ -6,10 +6,11 @@ import pytest
 from integration import bundle_maker
 
 from services.optimizer import measure, quantize
-from services.optimizer.measure import Recogniser
+from services.optimizer.measure import Decoders, Recogniser
 from voxloom.engine import Engine
 from voxloom.errors import BadInput
 from voxloom.features import fbank
+from voxloom.lm import Decoding
 from voxloom.tokenizer import CharTokenizer
 
 
@@ -49,7 +50,10 @@ def test_all_hear_the_same(graphs: dict[str, bytes]) -> None:
     tokenizer = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode())
     for text in bundle_maker.sentences(3):
         features = fbank(bundle_maker.say(text))
-        assert {Recogniser(graph, tokenizer).hear(features) for graph in graphs.values()} == {text}
+        assert {
+            Recogniser(graph, Decoders.of(Decoding(), tokenizer, None)).hear(features)
+            for graph in graphs.values()
+        } == {text}
 
 
 def test_making_them_twice_gives_the_same_bytes(graphs: dict[str, bytes]) -> None:
@@ -73,7 +77,9 @@ def test_a_graph_that_is_none_is_refused() -> None:
 
 def test_speed_is_measured_in_pairs(graphs: dict[str, bytes]) -> None:
     tokenizer = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode())
-    fp32, int8 = (Recogniser(graphs[name], tokenizer) for name in ("folded", "int8"))
+    fp32, int8 = (
+        Recogniser(graphs[name], Decoders.of(Decoding(), tokenizer, None)) for name in ("folded", "int8")
+    )
     clips = [bundle_maker.say("bed"), bundle_maker.say("a cafe")]
     speed = measure.measure_speed(fp32, int8, clips)
     assert speed.clips == 2

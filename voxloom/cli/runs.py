@@ -113,6 +113,8 @@ def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "error": run.error,
         "best_val_wer": run.best_val_wer,
+        "val_wer_lm": run.val_wer_lm if run.HasField("val_wer_lm") else None,
+        "decoding": run.decoding,
         "epoch": run.latest.epoch,
         "epochs": run.latest.epochs,
         "eta_s": run.latest.eta_s,
@@ -147,6 +149,10 @@ def _tell_withdrawn(run: trainer_pb2.Run) -> None:
         say(f"{run.id}: {run.withdrawn_utterances} utterances of its data were withdrawn since", "yellow")
 
 
+def _with_lm(run: trainer_pb2.Run) -> str:
+    return f", {percent(run.val_wer_lm)} with the language model" if run.HasField("val_wer_lm") else ""
+
+
 def _show(run: trainer_pb2.Run) -> None:
     say(f"run {run.id}: {state_name(run.state)}", "bold")
     say(f"dataset {run.dataset}, created {when(run.created_at)}")
@@ -155,6 +161,8 @@ def _show(run: trainer_pb2.Run) -> None:
         say(f"error   {run.error}", "red")
     _tell_withdrawn(run)
     if run.best_val_wer:
-        say(f"best val WER {percent(run.best_val_wer)}")
+        say(f"best val WER {percent(run.best_val_wer)} greedy{_with_lm(run)}")
+    if run.decoding:
+        say(f"decoded {run.decoding}")
     if run.HasField("latest") and run.state not in ENDED:
         say(progress_note(run.latest, run.latest.loss))

@@ -55,7 +55,7 @@ class WatchRunRequest(_message.Message):
     def __init__(self, run: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json", "withdrawn_utterances")
+    __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json", "withdrawn_utterances", "val_wer_lm", "decoding")
     ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,8 @@ class Run(_message.Message):
     BEST_VAL_WER_FIELD_NUMBER: _ClassVar[int]
     RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    VAL_WER_LM_FIELD_NUMBER: _ClassVar[int]
+    DECODING_FIELD_NUMBER: _ClassVar[int]
     id: str
     dataset: str
     recipe: str
@@ -78,7 +80,9 @@ class Run(_message.Message):
     best_val_wer: float
     record_json: str
     withdrawn_utterances: int
-    def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ...) -> None: ...
+    val_wer_lm: float
+    decoding: str
+    def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., val_wer_lm: _Optional[float] = ..., decoding: _Optional[str] = ...) -> None: ...
 
 class RunMetrics(_message.Message):
     __slots__ = ("step", "epoch", "epochs", "steps_total", "loss", "learning_rate", "gradient_norm", "audio_s_per_s", "eta_s", "val_wer", "val_cer", "example_reference", "example_hypothesis", "message")

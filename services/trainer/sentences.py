@@ -1,0 +1,118 @@
+"""The texts of a language model: training transcripts and what the user put into the store. No torch."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from voxloom import keys
+from voxloom.corpora.sentences import sentence_key
+from voxloom.lm import TextSource
+from voxloom.manifest import DatasetRecord, SplitName, Utterance, read_csv
+from voxloom.storage import ObjectStore, list_all
+from voxloom.text import normalize
+from voxloom.tokenizer import CharTokenizer
+
+MAX_WORDS = 20_000_000  # of the user's texts: what is counted in a few minutes and memory that a trainer has
+MAX_LINE = 2_000  # bytes: longer lines are paragraphs, not sentences
+_TRANSCRIPTS = "transcripts of the training part"
+_SYNTHETIC = "tts_generated"
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """What a language model learns from: normalised sentences, how often each was said, and where from."""
+
+    counts: dict[str, int]
+    sources: list[TextSource]
+
+    @property
+    def num_words(self) -> int:
+        return sum(len(text.split()) * count for text, count in self.counts.items())
+
+
+def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer) -> Sentences:
+    """Of val and test nothing: their sentences are left out of the user's texts, and counted."""
+    counts, transcripts = _transcripts(_rows(store, dataset, "train"))
+    held_out = {sentence_key(row.text) for split in ("val", "test") for row in _rows(store, dataset, split)}
+    sources = [transcripts]
+    for info in list_all(store, keys.TEXTS):
+        if info.key.endswith(".txt"):
+            room = MAX_WORDS - sum(source.words for source in sources[1:])
+            found, source = _Text(store, info.key, dataset.languages[0], tokenizer, held_out, room).read()
+            counts.update(found)
+            sources.append(source)
+    return Sentences(dict(counts), sources)
+
+
+def _rows(store: ObjectStore, dataset: DatasetRecord, split: SplitName) -> Iterator[Utterance]:
+    with store.open(keys.manifest(dataset.dataset, split)) as file:
+        yield from read_csv(file)
+
+
+def _transcripts(rows: Iterator[Utterance]) -> tuple[Counter[str], TextSource]:
+    """A sentence counts as often as people said it; one that was only synthesised counts once."""
+    said: Counter[str] = Counter()
+    synthesised = set()
+    for row in rows:
+        if row.source == _SYNTHETIC:
+            synthesised.add(row.text)
+        else:
+            said[row.text] += 1
+    said.update(synthesised - said.keys())
+    words = sum(len(text.split()) * count for text, count in said.items())
+    return said, TextSource(name=_TRANSCRIPTS, sentences=said.total(), words=words)
+
+
+@dataclass
+class _Text:
+    """One of the user's texts, a sentence a line."""
+
+    store: ObjectStore
+    key: str
+    language: str
+    tokenizer: CharTokenizer
+    held_out: set[str]
+    room: int  # words that may still be taken
+
+    def read(self) -> tuple[Counter[str], TextSource]:
+        counts: Counter[str] = Counter()
+        left_out: Counter[str] = Counter()
+        digest, words = hashlib.sha256(), 0
+        for line in self._lines(digest, left_out):
+            text = normalize(line, self.language)
+            if reason := self._fault(text, words):
+                left_out[reason] += 1
+            elif text:
+                counts[text] += 1
+                words += len(text.split())
+        source = TextSource(
+            name=self.key,
+            sentences=counts.total(),
+            words=words,
+            sha256=digest.hexdigest(),
+            left_out=dict(left_out),
+        )
+        return counts, source
+
+    def _lines(self, digest: "hashlib._Hash", left_out: Counter[str]) -> Iterator[str]:
+        with self.store.open(self.key) as file:
+            while line := file.readline(MAX_LINE + 1):
+                digest.update(line)
+                if len(line) > MAX_LINE:
+                    left_out[f"longer than {MAX_LINE} bytes"] += 1
+                    while line and not line.endswith(b"\n"):
+                        line = file.readline(MAX_LINE)
+                        digest.update(line)
+                    continue
+                try:
+                    yield line.decode("utf-8-sig")
+                except UnicodeDecodeError:
+                    left_out["not UTF-8"] += 1
+
+    def _fault(self, text: str, words: int) -> str:
+        if words >= self.room:
+            return f"over {MAX_WORDS} words of text"
+        if not self.tokenizer.spells(text):
+            return "a character that the model cannot write"
+        return "held out to measure with" if sentence_key(text) in self.held_out else ""

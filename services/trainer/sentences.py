@@ -39,7 +39,9 @@ def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer)
     for info in list_all(store, keys.TEXTS):
         if info.key.endswith(".txt"):
             room = MAX_WORDS - sum(source.words for source in sources[1:])
-            found, source = _Text(store, info.key, dataset.languages[0], tokenizer, held_out, room).read()
+            found, source = _Text(
+                store, info.key, next(iter(dataset.languages), ""), tokenizer, held_out, room
+            ).read()
             counts.update(found)
             sources.append(source)
     return Sentences(dict(counts), sources)

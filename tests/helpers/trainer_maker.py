@@ -10,7 +10,7 @@ import numpy as np
 from voxloom import keys
 from voxloom.audio import encode_flac
 from voxloom.forgotten import add_mark, digest
-from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance
+from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance, read_csv, write_csv
 from voxloom.storage import FolderStore, write_model
 
 TEXTS = ("ab c", "ba", "c cab", "abc")
@@ -48,15 +48,17 @@ def make_dataset(
     splits = {}
     for split in SPLITS:
         count = clips if split == "train" else max(1, clips // 3)
-        members = {}
+        members, rows = {}, []
         for index in range(count):
             text = TEXTS[index % len(TEXTS)]
             samples = tones(text, rng)
             row = utterance(f"{split}-{index:03d}", text, len(samples) / 16000, split)
+            rows.append(row)
             members[f"{row.utterance}.flac"] = encode_flac(samples)
             members[f"{row.utterance}.json"] = row.model_dump_json().encode()
             if split == "train":
                 audio[row.utterance] = samples
+        store.put_stream(keys.manifest("d-tones", split), write_csv(rows))
         key = keys.shard("d-tones", split, 0)
         store.put(key, _tar(members))
         splits[split] = SplitSummary(utterances=count, speakers=1, hours=count / 3600, shards=[key])
@@ -79,7 +81,7 @@ def make_dataset(
 
 
 def withdraw(store: FolderStore, dataset: DatasetRecord, *names: str) -> None:
-    """As `voxloom forget` does: the mark, then the shards without them; dataset.json stays."""
+    """As `voxloom forget` does: the mark, then shards and manifests without them; dataset.json stays."""
     by_split = {split: [digest(name) for name in names if name.startswith(split)] for split in SPLITS}
     add_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"), by_split, "2026-01-02T00:00:00+00:00")
     for key in (key for split in dataset.splits.values() for key in split.shards):
@@ -87,6 +89,11 @@ def withdraw(store: FolderStore, dataset: DatasetRecord, *names: str) -> None:
             found = {each.name: (tar.extractfile(each) or io.BytesIO()).read() for each in tar}
         kept = {name: data for name, data in found.items() if name.partition(".")[0] not in names}
         store.put(key, _tar(kept))
+    for split in SPLITS:
+        key = keys.manifest(dataset.dataset, split)
+        with store.open(key) as file:
+            rows = [row for row in read_csv(file) if row.utterance not in names]
+        store.put_stream(key, write_csv(rows))
 
 
 def _tar(members: dict[str, bytes]) -> bytes:

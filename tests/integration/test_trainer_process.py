@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from trainer_maker import make_dataset
 
-from voxloom import keys
+from voxloom import keys, lm
 from voxloom.bundle import Export, hash_bytes
 from voxloom.engine import Engine
 from voxloom.errors import NotFound
 from voxloom.jobs import Jobs, JobState
+from voxloom.lm import read_arpa
 from voxloom.rpc import channel
 from voxloom.storage import FolderStore, list_all, read_model
 from voxloom.v1 import trainer_pb2 as pb
@@ -108,6 +109,10 @@ def test_a_new_dataset_is_trained_and_handed_over(tmp_path, start):
     export = read_model(store, keys.export_file(RUN, "export.json"), Export)
     for name, expected in export.files.items():
         assert hash_bytes(store.get(keys.export_file(RUN, name))) == expected
+    assert read_arpa(store.get(keys.export_file(RUN, lm.FILE))).words == {"ab", "c", "ba", "cab", "abc"}
+    assert export.val_wer_lm is not None
+    assert run.val_wer_lm == export.val_wer_lm
+    assert "word errors with the language model" in run.decoding
     engine = Engine(store.get(keys.export_file(RUN, "model.onnx")))
     assert [len(each) for each in engine.log_probs([np.zeros((n, 80), np.float32) for n in (9, 200)])] == [
         3,

@@ -133,6 +133,16 @@ def checkpoint(run: str, name: str) -> str:
     return check_key(f"runs/{run}/checkpoints/{name}")
 
 
+def faults(run: str) -> str:
+    """runs/<run>/faults/: batches whose loss was not finite, as JSON and as safetensors."""
+    return check_key(f"runs/{run}/faults") + "/"
+
+
+def fault(run: str, name: str) -> str:
+    """runs/<run>/faults/<name>"""
+    return check_key(f"{faults(run)}{name}")
+
+
 def export_file(run: str, name: str) -> str:
     """runs/<run>/export/<name>: what the trainer hands to the optimizer; export.json is written last."""
     return check_key(f"runs/{run}/export/{name}")

@@ -12,7 +12,7 @@ from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Forgotten, changed_at,
 from voxloom.jobs import Jobs
 from voxloom.record import Record
 from voxloom.storage import ObjectStore, exists, list_all, read_model, write_model
-from voxloom.store_copy import Copier, Entry, Outcome, latest_checkpoint, merged, units
+from voxloom.store_copy import Copier, Entry, Outcome, all_checkpoints, latest_checkpoint, merged, units
 
 MARK = "backup.json"  # at the top, where a store has no object
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -219,19 +219,22 @@ def _prune(source: ObjectStore, target: ObjectStore, kept: set[str]) -> int:
 
 
 def _gone(source: ObjectStore, target: ObjectStore, kept: set[str]) -> Iterator[str]:
-    """Keys that only the target has. The checkpoint that its copy of a run goes on from stays, though the run
-    itself has a newer one by now, and so does an upload whose import was copied as one that waits."""
+    """Keys that only the target has. The checkpoints that its copy of a run goes on from stay, though the run
+    itself has newer ones by now, and so does an upload whose import was copied as one that waits."""
     for prefix in keys.FOLDERS:
         for unit, entries in units(source, target, prefix):
             only_there = [entry.key for entry in entries if entry.source is None]
-            needed = _needed_checkpoint(target, unit, entries) if only_there else ""
-            yield from (key for key in only_there if key != needed and key not in kept)
+            needed = _needed_checkpoints(target, unit, entries) if only_there else set()
+            yield from (key for key in only_there if key not in needed and key not in kept)
 
 
-def _needed_checkpoint(target: ObjectStore, unit: str, entries: list[Entry]) -> str:
+def _needed_checkpoints(target: ObjectStore, unit: str, entries: list[Entry]) -> set[str]:
     latest = f"{unit}/latest.json"
     is_open = any(entry.key == latest and entry.source and entry.target for entry in entries)
-    return latest_checkpoint(unit, target.get(latest)) if is_open else ""
+    if not is_open:
+        return set()
+    document = target.get(latest)
+    return all_checkpoints(unit, document) | {latest_checkpoint(unit, document)}
 
 
 def _objects(store: ObjectStore) -> Iterator[str]:

@@ -90,11 +90,23 @@ def units(source: ObjectStore, target: ObjectStore, prefix: str) -> Iterator[tup
 
 
 def latest_checkpoint(unit: str, latest: bytes) -> str:
-    """The key that latest.json names; "" if it names none."""
+    """The key of the checkpoint that latest.json is about; "" if it names none."""
     try:
         return keys.check_key(unit + "/" + from_json(latest)["name"])
     except (ValueError, KeyError, TypeError, BadInput):
         return ""
+
+
+def all_checkpoints(unit: str, latest: bytes) -> set[str]:
+    """The keys of all that latest.json names: earlier checkpoints, and the best weights."""
+    try:
+        document = from_json(latest)
+        states = [document, *document.get("earlier", [])]
+        names = [each["name"] for each in states]
+        names += [best["name"] for each in states for best in each.get("counters", {}).get("best", [])]
+        return {keys.check_key(f"{unit}/{name}") for name in names}
+    except (ValueError, KeyError, TypeError, AttributeError, BadInput):
+        return set()
 
 
 class Copier:
@@ -260,7 +272,8 @@ def _members(unit: str, entries: list[Entry], records: dict[str, bytes]) -> list
         return found
     if named not in {entry.key for entry in found}:
         raise NotFound(f"there is no object {named}")
-    return [entry for entry in found if entry.key in (named, unit + _BEST)]
+    wanted = all_checkpoints(unit, latest or b"") | {named, unit + _BEST}
+    return [entry for entry in found if entry.key in wanted]
 
 
 def _is_record(key: str) -> bool:

@@ -1,6 +1,7 @@
 """Where a withdrawn utterance is spoken of outside of datasets: what imports refused, what models heard."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from services.ingest import importer
@@ -12,6 +13,7 @@ from voxloom.forgotten import Voice, digest
 from voxloom.jobs import JobRecord
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
+_FAULTS = "; the batches lie in "  # of a training that gave up: what follows names utterances
 Check = Callable[[], None]
 
 
@@ -39,8 +41,16 @@ def of_imports(store: ObjectStore, ids: set[str], check: Check) -> None:
 
 
 def of_run(store: ObjectStore, run: str) -> None:
-    """The examples in its curve: texts of the validation set, which do not say of which utterance."""
+    """The examples in its curve: texts of the validation set, which do not say of which utterance. The
+    messages of faulty steps name utterances, and their batches are speech: both go."""
     rewrite_lines(store, keys.run_metrics(run), _without_example)
+    for info in list(list_all(store, keys.faults(run))):
+        store.delete(info.key)
+    with suppress(NotFound):
+        job = read_model(store, keys.job("train", run), JobRecord)
+        if _FAULTS in job.error:
+            error = f"{job.error.partition(_FAULTS)[0]}; the utterances were withdrawn since"
+            write_model(store, keys.job("train", run), job.model_copy(update={"error": error}))
 
 
 def of_model(store: ObjectStore, model: str, hashes: set[str]) -> None:
@@ -80,7 +90,8 @@ def _ids_of_clip(text: str) -> Iterable[str]:
 
 
 def _without_example(line: Line) -> Line:
-    return {name: "" if name.startswith("example_") else value for name, value in line.items()}
+    said = ("example_", "message")
+    return {name: "" if name.startswith(said) else value for name, value in line.items()}
 
 
 def _scrub_job(store: ObjectStore, job_id: str, paths: set[str]) -> None:

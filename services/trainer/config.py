@@ -14,3 +14,4 @@ class TrainerConfig(Config):
     train_threads: int = Field(default=0, ge=0, le=1024)  # 0: as many as this process may use
     train_noise: str = ""  # a folder of recorded noises that clips are heard under; empty: computed ones only
     train_checkpoint_s: float = Field(default=30.0, ge=0, le=3600)
+    train_give_up_s: float = Field(default=3600.0, ge=0, le=7 * 24 * 3600)  # without one checkpoint written

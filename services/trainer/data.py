@@ -22,6 +22,7 @@ from services.trainer.augment import (
     warp,
 )
 from services.trainer.clips import Clip, Clips
+from services.trainer.feasible import why_not
 from services.trainer.recipes import Recipe
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
@@ -243,8 +244,7 @@ def training_data(
 
 
 def _learnable(clip: Clip, tokenizer: CharTokenizer, recipe: Recipe) -> bool:
-    needed = ctc_frames_needed(tokenizer.encode(clip.row.text))
-    return clip.duration_s <= recipe.max_utterance_s and encoder_frames(clip.num_samples) >= needed
+    return not why_not(clip, tokenizer, recipe)
 
 
 def feature_statistics(data: TrainingData, sample: int = 2000) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 
 from services.trainer.metrics import Latest, Metrics, read_latest
-from services.trainer.runs import KIND
+from services.trainer.runs import KIND, read_run
 from voxloom import keys
 from voxloom.errors import NotFound
 from voxloom.gauges import gauge, info
@@ -21,6 +21,7 @@ class TrainingGauges:
         self._jobs = jobs
         self._version = ("", "")  # key and etag of what was read
         self._latest = Latest()
+        self._left_out: dict[str, int] = {}
 
     def __call__(self) -> Iterator[Metric]:
         runs = self._jobs.list(KIND)
@@ -42,6 +43,13 @@ class TrainingGauges:
                 yield from _pace(latest.step)
         if latest.validation:
             yield from _validation(latest.validation)
+        for reason, count in self._left_out.items():
+            yield gauge(
+                "voxloom_training_left_out_clips",
+                "Training clips that the newest run could not learn from.",
+                count,
+                reason=reason,
+            )
 
     def _read(self, run: str) -> Latest:
         key = keys.run_metrics(run)
@@ -49,10 +57,17 @@ class TrainingGauges:
             version = (key, self._store.stat(key).etag)
             if version != self._version:
                 self._latest = read_latest(self._store, run)
+                self._left_out = self._count_left_out(run)
                 self._version = version
         except NotFound:
             return Latest()  # it has not begun
         return self._latest
+
+    def _count_left_out(self, run: str) -> dict[str, int]:
+        try:
+            return read_run(self._store, run).left_out
+        except NotFound:
+            return {}
 
 
 def _epoch(line: Metrics) -> Iterator[Metric]:

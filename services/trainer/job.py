@@ -9,25 +9,31 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torchaudio
 
 import voxloom
 from services.trainer.augment import recorded_noises
-from services.trainer.checkpoint import Checkpoints
+from services.trainer.checkpoint import Checkpoints, is_anchor
 from services.trainer.clips import load_split
 from services.trainer.config import TrainerConfig
 from services.trainer.data import Draw, Features, training_data
 from services.trainer.export import export
+from services.trainer.feasible import in_words, left_out
+from services.trainer.guard import Faults, Guard
 from services.trainer.language_model import Outcome, add_language_model
 from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.ranks import ALONE, Ranks, join
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
 from services.trainer.runs import RunRecord, find_dataset, read_run
+from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
+from services.trainer.tensors import share
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
 from voxloom.config import load
@@ -41,6 +47,7 @@ _EXPORT_RESERVE_S = 15.0  # of a budget, for what comes after the last epoch
 _PROBE_CLIPS = 6
 _PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 def run_job(run_id: str) -> int:
@@ -55,8 +62,10 @@ def run_job(run_id: str) -> int:
         logging.getLogger(chatty).setLevel(logging.ERROR)  # each rewritten node, each package not installed
     torch.set_num_threads(1)  # the batch is split over threads, not each operation
     try:
-        with logs.bind(run=run_id), scratch() as folder:
-            _say(result=_Run(config, run_id, folder, stop).execute())
+        with logs.bind(run=run_id), scratch() as folder, join() as ranks:
+            result = _Run(config, run_id, folder, stop, ranks).execute()
+            if result:
+                _say(result=result)
     except Interrupted as end:
         _log.info("%s", end)
         return 0
@@ -69,8 +78,10 @@ def run_job(run_id: str) -> int:
 class _Run:
     """The pieces of one run, put together."""
 
-    def __init__(self, config: TrainerConfig, run_id: str, folder: Path, stop: threading.Event) -> None:
-        self.config, self.folder, self.stop = config, folder, stop
+    def __init__(
+        self, config: TrainerConfig, run_id: str, folder: Path, stop: threading.Event, ranks: Ranks = ALONE
+    ) -> None:
+        self.config, self.folder, self.stop, self.ranks = config, folder, stop, ranks
         secrets = (config.s3_access_key.get_secret_value(), config.s3_secret_key.get_secret_value())
         self.store: ObjectStore = open_store(config.store, access_key=secrets[0], secret_key=secrets[1])
         self.record = read_run(self.store, run_id)
@@ -79,34 +90,40 @@ class _Run:
         self.checkpoints = Checkpoints(self.store, run_id)
 
     def execute(self) -> dict[str, Any]:
-        """Load, train, export; each part goes on from what an earlier sitting left."""
+        """Load, train, export; each part goes on from what an earlier sitting left. Of several ranks only the
+        first reads checkpoints, writes, and has a result."""
         begun_s = time.monotonic()
         self.record = self._note_versions()
         task = self._task()
         state = new_state(task)
-        resumed = self.checkpoints.restore(state)
+        resumed = self.ranks.rank == 0 and self.checkpoints.restore(state)
         _log.info(
             "%s at epoch %d, step %d", "resumes" if resumed else "begins", state.at.epoch, state.at.step
         )
         if not resumed:
             state.at.trained_s = time.monotonic() - begun_s  # loading counts towards the budget
+        share(state, self.ranks)
         state = self._train(task, state)
+        if self.ranks.rank:
+            return {}
         self._progress("exports")
-        self.checkpoints.load_best(state.average)
-        language = self._language_model(task, state)
+        best = self._patiently(lambda: self.checkpoints.load_best(state))
+        language = self._patiently(lambda: self._language_model(task, state))
         probe = [task.val.clean(Draw(index, 1.0)) for index in range(len(task.val.clips.clips))][
             :_PROBE_CLIPS
         ]
         probe = probe or [task.train.features.clean(Draw(0, 1.0))]
-        done = export(
-            self.store,
-            self.record,
-            self.dataset,
-            state.average.cpu(),
-            task.tokenizer,
-            probe,
-            state.at.best_wer,
-            language,
+        done = self._patiently(
+            lambda: export(
+                self.store,
+                self.record,
+                self.dataset,
+                state.average.cpu(),
+                task.tokenizer,
+                probe,
+                best.wer,
+                language,
+            )
         )
         return {
             "model": done.model,
@@ -121,9 +138,8 @@ class _Run:
         train_clips = load_split(self.store, self.dataset, "train", self.folder, self._loading)
         val_clips = load_split(self.store, self.dataset, "val", self.folder, self._loading)
         noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
-        data, refused = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
-        if refused:
-            _log.warning("%d training clips are too long or too fast for CTC and are left out", refused)
+        data, _ = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
+        self.record = self._note_record(left_out=left_out(train_clips.clips, tokenizer, self.recipe))
         budget_s = max(1.0, self.record.budget_minutes * 60 - _EXPORT_RESERVE_S)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return Task(
@@ -134,23 +150,72 @@ class _Run:
             val=Features(val_clips, self.recipe),
             tokenizer=tokenizer,
             device=device,
-            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or cpu_count()),
+            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or _fair_share()),
+            ranks=self.ranks,
         )
 
     def _train(self, task: Task, state: State) -> State:
-        log = MetricsLog(self.store, self.record.run, state.at.step, self._tell)
+        log = MetricsLog(self.store, self.record.run, state.at.step, self._tell, writes=self.ranks.rank == 0)
+        if self.ranks.rank:
+            return train(task, state, self._follower(task, log))
+        saver = Saver(self.checkpoints, _noter(log), self.config.train_give_up_s)
         hooks = Hooks(
             log=log,
-            save=self.checkpoints.save,
+            save=saver.save,
             save_best=self.checkpoints.save_best,
-            should_stop=self.stop.is_set,
-            lap=stopwatch(),
+            should_stop=self._should_stop,
+            lap=self._lap(),
             checkpoint_every_s=self.config.train_checkpoint_s,
+            guard=self._guard(task, Faults(self.store, self.record.run)),
+            must_save=is_anchor,
         )
+        self._tell_beginning(state, _noter(log))
         try:
-            return train(task, state, hooks)
+            state = train(task, state, hooks)
+            saver.finish(state)
+            return state
         finally:
-            log.flush()
+            log.close()
+
+    def _follower(self, task: Task, log: MetricsLog) -> Hooks:
+        """Of a rank that does as the first one does, and writes nothing."""
+        return Hooks(
+            log=log,
+            save=lambda state: None,
+            save_best=lambda state, wer, cer: None,
+            should_stop=self._should_stop,
+            lap=self._lap(),
+            checkpoint_every_s=self.config.train_checkpoint_s,
+            guard=self._guard(task, None),
+        )
+
+    def _guard(self, task: Task, faults: Faults | None) -> Guard:
+        def restore(state: State) -> None:
+            fresh = new_state(task)
+            if self.ranks.rank == 0:
+                self._patiently(lambda: self.checkpoints.restore_anchor(state, fresh))
+            share(state, self.ranks)
+
+        return Guard(faults, restore)
+
+    def _should_stop(self) -> bool:
+        return self.ranks.agree(float(self.stop.is_set())) > 0
+
+    def _lap(self) -> Callable[[], float]:
+        lap = stopwatch()
+        return lambda: self.ranks.agree(lap())
+
+    def _tell_beginning(self, state: State, note: Callable[[State, str], None]) -> None:
+        """What a user should know before the first step of this sitting."""
+        if self.record.left_out and not state.at.step:
+            count = sum(self.record.left_out.values())
+            note(state, f"{count} training clips are left out: {in_words(self.record.left_out)}")
+        for damage in self.checkpoints.damaged:
+            note(state, f"went on from an earlier checkpoint: {damage}")
+
+    def _patiently(self, act: Callable[[], Result]) -> Result:
+        """The end of hours of work outlasts an outage of the store."""
+        return patiently(act, self.config.train_give_up_s)
 
     def _language_model(self, task: Task, state: State) -> Outcome:
         threads = min(MOST, self.config.train_threads or cpu_count())
@@ -167,8 +232,12 @@ class _Run:
             "python": platform.python_version(),
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
         }
-        record = self.record.model_copy(update={"versions": versions})
-        write_model(self.store, keys.run_record(record.run), record)
+        return self._note_record(versions=versions)
+
+    def _note_record(self, **fields: Any) -> RunRecord:
+        record = self.record.model_copy(update=fields)
+        if self.ranks.rank == 0:
+            write_model(self.store, keys.run_record(record.run), record)
         return record
 
     def _loading(self, done: int, total: int) -> None:
@@ -178,9 +247,12 @@ class _Run:
             raise Interrupted("stopped while loading; nothing was trained since the last checkpoint")
 
     def _progress(self, message: str) -> None:
-        _say(done=0, total=0, message=message)
+        if self.ranks.rank == 0:
+            _say(done=0, total=0, message=message)
 
     def _tell(self, line: Metrics) -> None:
+        if self.ranks.rank:
+            return
         rate = f", val WER {line.val_wer:.1%}" if line.val_wer is not None else ""
         _say(done=line.step, total=line.steps_total, message=f"epoch {line.epoch} of {line.epochs}{rate}")
 
@@ -196,6 +268,18 @@ def stopwatch() -> Any:
         return seconds
 
     return lap
+
+
+def _fair_share() -> int:
+    """Processors for each of the processes that torchrun started on this machine."""
+    return max(1, cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _noter(log: MetricsLog) -> Callable[[State, str], None]:
+    def note(state: State, message: str) -> None:
+        log.note(Metrics(step=state.at.step, epoch=state.at.epoch, message=message))
+
+    return note
 
 
 def _say(**message: Any) -> None:

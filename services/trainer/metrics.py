@@ -1,5 +1,6 @@
 """The run's curve as JSON lines in the store, for `voxloom runs watch` and whoever plots it."""
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from pydantic import ConfigDict
 
 from voxloom import keys
-from voxloom.errors import NotFound
+from voxloom.errors import NotFound, Unavailable
 from voxloom.forgotten import num_withdrawn
 from voxloom.record import Record, parse_lines, parse_model, to_line
 from voxloom.storage import ObjectStore
@@ -17,6 +18,7 @@ _STEP_LINE_EVERY_S = 1.0
 _WRITE_EVERY_S = 2.0
 _NO_STEP = re.compile(rb'"steps_total": ?0,')  # in a line that tells of no step; found without parsing it
 _NO_VALIDATION = re.compile(rb'"val_wer": ?null')
+_log = logging.getLogger(__name__)
 
 
 class Metrics(Record):
@@ -50,7 +52,10 @@ class MetricsLog:
         resumed_at_step: int,
         tell: Callable[[Metrics], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        writes: bool = True,
     ) -> None:
+        self._writes, self._withdrawn = writes, False
         self._store, self._run, self._tell, self._clock = store, run, tell, clock
         self._key = keys.run_metrics(run)
         self._lines = [line for line in read_metrics(store, run) if line.step <= resumed_at_step]
@@ -65,26 +70,53 @@ class MetricsLog:
     def epoch(self, line: Metrics) -> None:
         self._append(_without_example(line) if self._is_withdrawn() else line)
 
+    def note(self, line: Metrics) -> None:
+        """What the user must see, beside what the last step told."""
+        told = next((each for each in reversed(self._lines) if each.steps_total), Metrics())
+        self._append(told.model_copy(update=line.model_dump(exclude_defaults=True)))
+
+    def cut(self, step: int) -> None:
+        """Forgets what came after the step, as a run does that is resumed there."""
+        self._lines = [line for line in self._lines if line.step <= step]
+
     def flush(self) -> None:
         """Once some of the run's data is withdrawn its curve shows no texts: they may be of that."""
         if self._is_withdrawn():
             self._lines = [_without_example(each) for each in self._lines]
-        self._store.put(self._key, b"".join(map(to_line, self._lines)))
+        if self._writes:
+            self._store.put(self._key, b"".join(map(to_line, self._lines)))
         self._written_s = self._clock()
 
+    def close(self) -> None:
+        """The last write; the run's end does not hang on it."""
+        self._try_to_flush()
+
     def _is_withdrawn(self) -> bool:
-        return num_withdrawn(self._store, keys.withdrawn(f"runs/{self._run}")) > 0
+        try:
+            self._withdrawn = num_withdrawn(self._store, keys.withdrawn(f"runs/{self._run}")) > 0
+        except Unavailable as error:
+            _log.warning("whether data of run %s was withdrawn is not known for now: %s", self._run, error)
+        return self._withdrawn
 
     def _append(self, line: Metrics) -> None:
         self._lines.append(line)
         self._tell(line)
         pause_s = max(_WRITE_EVERY_S, (self._clock() - self._begun_s) / 200)
         if self._clock() - self._written_s >= pause_s:
+            self._try_to_flush()
+
+    def _try_to_flush(self) -> None:
+        """The lines stay in memory and go with a later write."""
+        try:
             self.flush()
+        except Unavailable as error:
+            self._written_s = self._clock()
+            _log.warning("the curve of run %s is not written for now: %s", self._run, error)
 
 
 def _without_example(line: Metrics) -> Metrics:
-    return line.model_copy(update={"example_reference": "", "example_hypothesis": ""})
+    """Nor a message: that of a faulty step names utterances."""
+    return line.model_copy(update={"example_reference": "", "example_hypothesis": "", "message": ""})
 
 
 def read_metrics(store: ObjectStore, run: str) -> list[Metrics]:

@@ -29,6 +29,7 @@ class RunRecord(Record):
     train_hours: float
     created_at: str
     versions: dict[str, str] = Field(default_factory=dict)  # of what trained it, once it has begun
+    left_out: dict[str, int] = Field(default_factory=dict)  # training clips by reason, once it has begun
     trace: str = ""
 
     @property

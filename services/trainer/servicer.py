@@ -114,13 +114,19 @@ def to_message(
         state=_STATES[job.state],
         created_at=record.created_at,
         error=job.error,
-        latest=to_metrics(lines[-1]) if lines else None,
+        latest=to_metrics(latest_of(lines)) if lines else None,
         best_val_wer=export.val_wer if export else min(rates, default=0.0),
         record_json=record.model_dump_json(),
         val_wer_lm=export.val_wer_lm if export else None,
         decoding=export.decoding.describe() if export else "",
         withdrawn_utterances=withdrawn,
     )
+
+
+def latest_of(lines: list[Metrics]) -> Metrics:
+    """The last line, with what the trainer said last: a warning outlives the step that it came with."""
+    said = next((line.message for line in reversed(lines) if line.message), "")
+    return lines[-1].model_copy(update={"message": said})
 
 
 def to_metrics(line: Metrics) -> pb.RunMetrics:

@@ -12,38 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
-from pydantic import BaseModel
 from torch import Tensor
 
+from services.trainer.counters import Counters
 from services.trainer.data import Batch, Features, Item, TrainingData, feature_statistics
 from services.trainer.decode import Score, score
+from services.trainer.guard import Guard, RolledBack, is_finite, plateau_advice, utterances_of
 from services.trainer.losses import draw_chunk, total_loss
+from services.trainer.memory import backward, scan
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.model import Recogniser
+from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import Recipe
-from services.trainer.replicas import MOST, Replicas
+from services.trainer.replicas import MOST, Loss, Replicas
 from voxloom.errors import VoxloomError
 from voxloom.tokenizer import CharTokenizer
 
-_PLATEAU_EPOCHS = 8
 _EASY_EPOCHS = 20  # of a run without validation clips
-_PLATEAU_ADVICE = (
-    "the model still answers every clip with silence (CTC's blank plateau); if this does not end in a few "
-    "epochs, check that texts match their audio and train on more or longer sentences"
-)
-
-
-class Counters(BaseModel):
-    """Where a run stands."""
-
-    step: int = 0
-    epoch: int = 0
-    step_in_epoch: int = 0
-    trained_s: float = 0.0  # wall clock, over all sittings
-    best_wer: float = 1e9  # JSON has no infinity
-    best_cer: float = 1e9
-    best_epoch: int = -1
-    silent_epochs: int = 0
 
 
 @dataclass
@@ -68,6 +53,7 @@ class Task:
     tokenizer: CharTokenizer
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     threads: int = 1  # parts that a batch is split into, each on a processor of its own
+    ranks: Ranks = ALONE  # this process among those that share each batch
 
 
 @dataclass(frozen=True)
@@ -76,10 +62,12 @@ class Hooks:
 
     log: MetricsLog
     save: Callable[[State], None]  # a checkpoint
-    save_best: Callable[[State], None]
+    save_best: Callable[[State, float, float], None]  # with the epoch's WER and CER, if among the best
     should_stop: Callable[[], bool]  # asked after each step
     lap: Callable[[], float]  # seconds since it was last called
     checkpoint_every_s: float = 30.0
+    guard: Guard = field(default_factory=Guard)
+    must_save: Callable[[Counters], bool] = lambda at: False  # whatever the clock says
 
 
 class Interrupted(VoxloomError):
@@ -110,12 +98,18 @@ def parameter_groups(model: Recogniser, recipe: Recipe) -> list[dict[str, object
 
 def train(task: Task, state: State, hooks: Hooks) -> State:
     """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
-    replicas = Replicas(state.model, task.threads)
+    replicas = Replicas(state.model, task.threads, task.ranks)
+    scan(task.train, state, replicas, loss_of(task, None))
     while not has_ended(task, state):
-        train_epoch(task, state, replicas, hooks)
+        try:
+            train_epoch(task, state, replicas, hooks)
+        except RolledBack:
+            replicas.follow()
+            continue
         scored = score(state.average, task.val, task.tokenizer)
         state.at.trained_s += hooks.lap()
         end_epoch(task, state, scored, hooks)
+        state.at = task.ranks.agree_on(state.at)
         hooks.save(state)
     return state
 
@@ -127,6 +121,8 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
     saved_at_s = state.at.trained_s
     for batch in loaded_ahead(task.train, plan, state, easy):
         loss, gradient_norm = train_step(task, state, replicas, batch, len(plan), easy)
+        heard = utterances_of(task.train, plan[state.at.step_in_epoch])
+        hooks.guard.look(state, heard, batch, (loss, gradient_norm), hooks.log)
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
@@ -138,7 +134,7 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
             )
         if out_of_time(task, state):
             break
-        if state.at.trained_s - saved_at_s >= hooks.checkpoint_every_s:
+        if hooks.must_save(state.at) or state.at.trained_s - saved_at_s >= hooks.checkpoint_every_s:
             hooks.save(state)
             saved_at_s = state.at.trained_s
 
@@ -168,18 +164,25 @@ def train_step(
     """Forward, backward, update; returns loss per token and gradient norm. `steps`: of an epoch."""
     recipe, seed = task.recipe, task.seed * 1_000_003 + state.at.step * MOST
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(task, state, steps)
-
+        group["lr"] = learning_rate(task, state, steps) * state.at.mishaps.rate_factor
     chunk = None if easy else draw_chunk(recipe, seed)
+    loss = backward(replicas, batch, loss_of(task, chunk), seed, state.at.mishaps)
+    norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip).item()
+    if is_finite(loss, norm):
+        state.optimizer.step()
+        update_average(state, recipe.ema_decay)
+    else:  # the guard counts it
+        replicas.restore_statistics()
+    return loss, norm
 
-    def loss_of(model: Recogniser, part: Batch) -> Tensor:
-        return total_loss(model, part, recipe, task.device, chunk)
 
-    loss = replicas.backward(batch, loss_of, seed)
-    norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
-    state.optimizer.step()
-    update_average(state, recipe.ema_decay)
-    return loss, norm.item()
+def loss_of(task: Task, chunk: int | None) -> Loss:
+    """The loss of a part of a batch, as a function of model and part."""
+
+    def loss(model: Recogniser, part: Batch) -> Tensor:
+        return total_loss(model, part, task.recipe, task.device, chunk)
+
+    return loss
 
 
 def learning_rate(task: Task, state: State, steps_in_epoch: int) -> float:
@@ -230,13 +233,13 @@ def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:
     wer, cer = (scored.wer, scored.cer) if scored.utterances else (1.0, 1.0)
     if not scored.utterances or (wer, cer) <= (state.at.best_wer, state.at.best_cer):
         state.at.best_wer, state.at.best_cer, state.at.best_epoch = wer, cer, state.at.epoch
-        hooks.save_best(state)
-    state.at.silent_epochs = state.at.silent_epochs + 1 if scored.says_nothing else 0
+    hooks.save_best(state, wer, cer)
+    silent = bool(scored.utterances) and scored.says_nothing
+    state.at.silent_epochs = state.at.silent_epochs + 1 if silent else 0
     message = ""
     if task.budget_s and state.at.epoch == 1:
         message = f"about {planned_epochs(task, state)} epochs fit into {task.budget_s / 60:.1f} minutes"
-    if state.at.silent_epochs >= _PLATEAU_EPOCHS:
-        message = _PLATEAU_ADVICE
+    message = plateau_advice(state.at) or message
     if out_of_patience(state, task.recipe):
         message = f"early stop: no better validation WER for {task.recipe.patience_epochs} epochs"
     hooks.log.epoch(epoch_metrics(task, state, scored, message))

@@ -9,15 +9,21 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pika
 import pytest
 from servers import StoreAddress, patiently, server, services
+from trainer_maker import make_dataset
 
+from services.trainer.metrics import read_metrics
+from services.trainer.runs import submit
+from voxloom import keys
 from voxloom.bus import Event, new_event
 from voxloom.bus_rabbit import RabbitBus
 from voxloom.errors import Unavailable
 from voxloom.jobs import Jobs, JobState
+from voxloom.storage import exists, list_all, write_model
 from voxloom.v1.events_pb2 import DatasetReady
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow]
@@ -216,6 +222,42 @@ def test_two_workers_share_jobs_without_doing_one_twice(s3_address: StoreAddress
     begun = sorted(line for worker in workers for line in worker.communicate()[0].splitlines())
     assert begun == [b"begin j%d" % number for number in range(4)]
     assert {record.result["by"] for record in records} == {worker.pid for worker in workers}
+
+
+def test_a_training_outlasts_an_outage_of_the_store(s3_restored: StoreAddress, tmp_path: Path) -> None:
+    folder, dataset, _ = make_dataset(tmp_path / "store", clips=60)
+    store = s3_restored.open()
+    for info in list_all(folder, ""):
+        store.put(info.key, folder.get(info.key))
+    record = submit(store, Jobs(store), dataset, "smoke", seed=1, budget_minutes=0)
+    longer = record.model_copy(update={"recipe": {**record.recipe, "epochs": 20}})
+    write_model(store, keys.run_record(record.run), longer)
+    env = os.environ | {
+        "VOXLOOM_STORE": s3_restored.url,
+        "VOXLOOM_S3_ACCESS_KEY": s3_restored.access_key,
+        "VOXLOOM_S3_SECRET_KEY": s3_restored.secret_key,
+        "VOXLOOM_TRAIN_CHECKPOINT_S": "0",
+        "VOXLOOM_TRAIN_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "services.trainer", "run", record.run]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        latest = keys.checkpoint(record.run, "latest.json")
+        eventually(lambda: exists(store, latest), 120)
+        services("stop", "s3")
+        time.sleep(5)
+        assert process.poll() is None
+        services("start", "s3")
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said[-3000:]
+    finally:
+        process.kill()
+        process.communicate()
+    assert patiently(lambda: exists(store, keys.export_file(record.run, "export.json")))
+    told = " ".join(line.message for line in read_metrics(store, record.run))
+    assert "no checkpoint could be written" in told
+    assert "cannot be reached" in told
+    assert "checkpoints are written again" in told
 
 
 def test_a_store_that_starts_later_than_its_client_is_told_apart_from_a_wrong_key(

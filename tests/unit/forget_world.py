@@ -32,6 +32,7 @@ from voxloom.v1 import ingest_pb2
 CURVE = (
     b'{"step":1,"loss":2.5}\n{"step":2,"example_reference":"sentence number b","example_hypothesis":"b"}\n'
 )
+GAVE_UP = "training gave up; the batches lie in runs/r-1/faults/. The last one held "
 NEVER_STORED = "far too many words "
 CHANGES = {"put", "put_stream", "delete"}
 
@@ -98,7 +99,15 @@ class World:
 
     def model(self) -> None:
         self.store.put("runs/r-1/run.json", json.dumps({"dataset": self.dataset.dataset}).encode())
-        self.store.put("runs/r-1/metrics.jsonl", CURVE)
+        suspect = self.utterances()[0]
+        left_out = json.dumps({"step": 3, "message": f"step 3 is left out, with {suspect}"}).encode() + b"\n"
+        self.store.put("runs/r-1/metrics.jsonl", CURVE + left_out)
+        for name in ("step-3.json", "step-3.safetensors"):
+            self.store.put(keys.fault("r-1", name), suspect.encode())
+        self.jobs.submit("train", "r-1", {"run": "r-1"})
+        lease = self.jobs.claim("train")
+        assert lease is not None
+        lease.fail(GAVE_UP + suspect, retry=False)
         bundle = Bundle(
             model="m-1",
             run="r-1",

@@ -30,6 +30,8 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     assert places(world.store, [*words, "village-s1", NEVER_STORED, "clips/99.wav"]) == []
     assert of_them(world.store, kept) == kept_before
     assert world.store.get("runs/r-1/metrics.jsonl").startswith(CURVE.splitlines(keepends=True)[0])
+    assert objects(world.store, keys.faults("r-1")) == {}
+    assert world.jobs.get("train", "r-1").error == "training gave up; the utterances were withdrawn since"
     assert (result["deleted"], result["datasets"]) == (2, {world.dataset.dataset: 2})
     assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
     for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):

@@ -287,3 +287,17 @@ def test_best_weights_that_are_newer_than_their_record_are_no_damage(world: Worl
     world.source.put(best, b"best at %09d" % 20)
     assert world.copy(verify=True).damaged == []
     assert world.target.get(best) == world.source.get(best)
+
+
+def test_earlier_checkpoints_and_best_weights_go_with_the_one_that_names_them(world: World) -> None:
+    document = json.loads(world.source.get("runs/r-2/checkpoints/latest.json"))
+    best = {"name": "best-000000005.safetensors", "wer": 0.1, "cer": 0.1, "epoch": 1}
+    earlier = {"name": "step-000000003.safetensors", "counters": {"best": [best]}}
+    named = [keys.checkpoint("r-2", each["name"]) for each in (best, earlier)]
+    for key in [*named, keys.checkpoint("r-2", "best-000000001.safetensors")]:
+        world.source.put(key, key.encode())
+    text = json.dumps({**document, "earlier": [earlier]}).encode()
+    world.source.put("runs/r-2/checkpoints/latest.json", text)
+    world.copy()
+    copied = [key for key in content(world.target) if key in named or "best-" in key]
+    assert sorted(copied) == sorted(named)

@@ -166,3 +166,8 @@ def _show(run: trainer_pb2.Run) -> None:
         say(f"decoded {run.decoding}")
     if run.HasField("latest") and run.state not in ENDED:
         say(progress_note(run.latest, run.latest.loss))
+    if run.latest.message:
+        say(f"note    {run.latest.message}", "yellow")
+    if left_out := json.loads(run.record_json or "{}").get("left_out"):
+        reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items())
+        say(f"left out of training: {reasons}", "yellow")

@@ -127,9 +127,12 @@ def test_what_would_not_fit_is_foretold_on_a_cpu(tmp_path: Path, monkeypatch: py
     bench = Bench(tmp_path, replace(RECIPE, batch_s=8.0), threads=1)
     state = new_state(bench.task)
     replicas, loss = Replicas(state.model, 1), loss_of(bench.task, None)
-    worst = bench.task.train.load(max(worst_batches(bench.task.train), key=len), 0, False)
+    worst = [bench.task.train.load(items, 0, False) for items in worst_batches(bench.task.train)]
     weights = sum(4 * parameter.numel() for parameter in state.model.parameters())
-    whole, half = (memory.predicted_bytes(replicas, worst, loss, parts, weights) for parts in (1, 2))
+    whole, half = (
+        max(memory.predicted_bytes(replicas, batch, loss, parts, weights) for batch in worst)
+        for parts in (1, 2)
+    )
     assert weights < half < whole
     monkeypatch.setattr(memory, "available_bytes", lambda: (whole + half) // 2)
     scan(bench.task.train, state, replicas, loss)
@@ -176,15 +179,22 @@ import torch
 from pathlib import Path
 from dataclasses import replace
 from trainer_bench import RECIPE, Bench
-from services.trainer import memory
+from services.trainer import memory, train
 torch.set_num_threads(1)
 model = replace(RECIPE.model, front_channels=64)
 recipe = replace(RECIPE, model=model, batch_s=120.0, epochs=1, noise_probability=0.0)
 bench = Bench(Path(sys.argv[1]), recipe, threads=1, clips=200)
 memory.available_bytes = lambda: 1 << 62  # nothing is foretold: it is met
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-limit = pages * resource.getpagesize() + int(sys.argv[2]) * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+scan = train.scan
+
+def limited(*arguments):
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + int(sys.argv[2]) * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    scan(*arguments)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+train.scan = limited
 state = bench.run()
 print("parts", state.at.mishaps.parts, "epoch", state.at.epoch)
 """
@@ -192,7 +202,7 @@ print("parts", state.at.mishaps.parts, "epoch", state.at.epoch)
 
 @pytest.mark.slow
 def test_a_process_that_may_not_have_more_memory_trains_all_the_same(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", LIMITED, str(tmp_path), "120"]
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), "500"]
     env = {"PYTHONPATH": ":".join(sys.path), "MALLOC_ARENA_MAX": "2"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

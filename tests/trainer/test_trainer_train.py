@@ -56,7 +56,7 @@ def test_a_budget_never_adds_epochs_to_the_recipe():
 
 
 def test_without_budget_the_recipe_decides():
-    state = state_at(epoch=25, trained_s=4e9)
+    state = state_at(epoch=RECIPES["tiny"].epochs // 4, trained_s=4e9)
     assert share_done(task_with(0.0), state) == 0.25
     assert not out_of_time(task_with(0.0), state)
 
@@ -75,9 +75,10 @@ def test_learning_rate_warms_up_and_falls(budget_s):
 
 def test_patience_ends_a_run_without_gain():
     recipe = RECIPES["tiny"]
-    assert not out_of_patience(state_at(epoch=40, best_epoch=-1), recipe)
-    assert not out_of_patience(state_at(epoch=20, best_epoch=10), recipe)
-    assert out_of_patience(state_at(epoch=40, best_epoch=10), recipe)
+    late = 10 + recipe.patience_epochs
+    assert not out_of_patience(state_at(epoch=late, best_epoch=-1), recipe)
+    assert not out_of_patience(state_at(epoch=late - 1, best_epoch=10), recipe)
+    assert out_of_patience(state_at(epoch=late, best_epoch=10), recipe)
 
 
 def test_silence_is_recognised_as_the_plateau():
@@ -96,7 +97,9 @@ def test_metrics_after_the_checkpoint_are_cut_off_on_resume(tmp_path):
     assert [(line.step, line.loss) for line in read_metrics(store, "r-test")] == [(1, 0), (2, 0), (3, 9.0)]
 
 
-@pytest.mark.parametrize(("hours", "name"), [(0.0, "tiny"), (4.99, "tiny"), (5.0, "small"), (50.0, "base")])
+@pytest.mark.parametrize(
+    ("hours", "name"), [(0.0, "tiny"), (4.99, "tiny"), (5.0, "small"), (50.0, "base"), (1e3, "large")]
+)
 def test_the_recipe_follows_the_hours_and_says_why(hours, name):
     recipe, reason = choose(hours)
     assert recipe.name == name

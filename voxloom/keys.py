@@ -128,6 +128,21 @@ def run_metrics(run: str) -> str:
     return check_key(f"runs/{run}/metrics.jsonl")
 
 
+def run_utterances(run: str) -> str:
+    """runs/<run>/report/utterances.jsonl: what its weights make of val and test, line by line."""
+    return check_key(f"runs/{run}/report/utterances.jsonl")
+
+
+def run_summary(run: str) -> str:
+    """runs/<run>/report/summary.json, counted from those lines."""
+    return check_key(f"runs/{run}/report/summary.json")
+
+
+def run_tensorboard(run: str, part: int) -> str:
+    """runs/<run>/tensorboard/events.out.tfevents.<part>.voxloom: TensorBoard reads the parts in order."""
+    return check_key(f"runs/{run}/tensorboard/events.out.tfevents.{part:010d}.voxloom")
+
+
 def checkpoint(run: str, name: str) -> str:
     """runs/<run>/checkpoints/<name>"""
     return check_key(f"runs/{run}/checkpoints/{name}")

@@ -87,6 +87,17 @@ def align(reference: str, hypothesis: str) -> list[tuple[Op, str, str]]:
     return [pair for chunk in chunks for pair in _pairs(chunk, words, heard)]
 
 
+def align_characters(reference: str, hypothesis: str) -> list[tuple[Op, str, str]]:
+    """The same character by character; spaces count, runs of them as one."""
+    said, heard = " ".join(reference.split()), " ".join(hypothesis.split())
+    if not said:
+        return [("insert", "", character) for character in heard]
+    if not heard:
+        return [("delete", character, "") for character in said]
+    chunks = jiwer.process_characters(said, heard).alignments[0]
+    return [pair for chunk in chunks for pair in _pairs(chunk, said, heard)]
+
+
 def bootstrap_interval(
     edits: Sequence[Edits], replications: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
@@ -132,7 +143,9 @@ def _edits(output: jiwer.WordOutput | jiwer.CharacterOutput) -> Edits:
     return Edits(output.substitutions, output.deletions, output.insertions, reference)
 
 
-def _pairs(chunk: jiwer.AlignmentChunk, words: list[str], heard: list[str]) -> Iterator[tuple[Op, str, str]]:
+def _pairs(
+    chunk: jiwer.AlignmentChunk, words: Sequence[str], heard: Sequence[str]
+) -> Iterator[tuple[Op, str, str]]:
     said = words[chunk.ref_start_idx : chunk.ref_end_idx]
     got = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
     if chunk.type == "insert":

@@ -55,7 +55,7 @@ def _mark_runs(
         if mark:
             add_mark(store, keys.withdrawn(f"runs/{run}"), mark.by_split, at)
             heirs.runs.append(run)
-            heirs.scrub(traces.of_run, store, run)
+            heirs.scrub(traces.of_run, store, run, mark)
 
 
 def _mark_models(

@@ -9,7 +9,7 @@ from services.ingest.clips import utterance_id
 from services.ingest.rewrite import Line, drop_lines, read_lines, rewrite_document, rewrite_lines
 from voxloom import keys
 from voxloom.errors import NotFound
-from voxloom.forgotten import Voice, digest
+from voxloom.forgotten import Voice, Withdrawn, digest
 from voxloom.jobs import JobRecord
 from voxloom.storage import ObjectStore, list_all, read_model, write_model
 
@@ -40,10 +40,11 @@ def of_imports(store: ObjectStore, ids: set[str], check: Check) -> None:
             drop_lines(store, key, lambda line: line.get("utterance") in ids)
 
 
-def of_run(store: ObjectStore, run: str) -> None:
+def of_run(store: ObjectStore, run: str, mark: Withdrawn) -> None:
     """The examples in its curve: texts of the validation set, which do not say of which utterance. The
     messages of faulty steps name utterances, and their batches are speech: both go."""
     rewrite_lines(store, keys.run_metrics(run), _without_example)
+    _of_report(store, run, {each for split in mark.by_split.values() for each in split})
     for info in list(list_all(store, keys.faults(run))):
         store.delete(info.key)
     with suppress(NotFound):
@@ -51,6 +52,15 @@ def of_run(store: ObjectStore, run: str) -> None:
         if _FAULTS in job.error:
             error = f"{job.error.partition(_FAULTS)[0]}; the utterances were withdrawn since"
             write_model(store, keys.job("train", run), job.model_copy(update={"error": error}))
+
+
+def _of_report(store: ObjectStore, run: str, hashes: set[str]) -> None:
+    """Its lines; before them the summary, whole: the trainer counts what is left."""
+    heard = keys.run_utterances(run)
+    with suppress(NotFound):
+        if any(digest(_utterance(line)) in hashes for line in read_lines(store, heard)):
+            store.delete(keys.run_summary(run))
+    drop_lines(store, heard, lambda line: digest(_utterance(line)) in hashes)
 
 
 def of_model(store: ObjectStore, model: str, hashes: set[str]) -> None:
@@ -90,8 +100,9 @@ def _ids_of_clip(text: str) -> Iterable[str]:
 
 
 def _without_example(line: Line) -> Line:
-    said = ("example_", "message")
-    return {name: "" if name.startswith(said) else value for name, value in line.items()}
+    said = ("example", "message")
+    texts = {name: [] if name == "examples" else "" for name in line if name.startswith(said)}
+    return {**line, **texts}
 
 
 def _scrub_job(store: ObjectStore, job_id: str, paths: set[str]) -> None:

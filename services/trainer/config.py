@@ -15,3 +15,4 @@ class TrainerConfig(Config):
     train_noise: str = ""  # a folder of recorded noises that clips are heard under; empty: computed ones only
     train_checkpoint_s: float = Field(default=30.0, ge=0, le=3600)
     train_give_up_s: float = Field(default=3600.0, ge=0, le=7 * 24 * 3600)  # without one checkpoint written
+    train_tensorboard: bool = True  # event files beside the curve, in runs/<run>/tensorboard/

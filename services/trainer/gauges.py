@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from prometheus_client import Metric
 
-from services.trainer.metrics import Latest, Metrics, read_latest
+from services.trainer.curve import Latest, read_latest
+from services.trainer.metrics import Metrics
 from services.trainer.runs import KIND, read_run
 from voxloom import keys
 from voxloom.errors import NotFound

@@ -1,12 +1,8 @@
 """One training run from its record to its export: the process `python -m services.trainer run RUN`."""
 
-import ctypes
-import json
 import logging
-import os
 import platform
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,18 +14,22 @@ import torchaudio
 
 import voxloom
 from services.trainer.augment import recorded_noises
+from services.trainer.board import TensorBoard
 from services.trainer.checkpoint import Checkpoints, is_anchor
 from services.trainer.clips import load_split
 from services.trainer.config import TrainerConfig
 from services.trainer.data import Draw, Features, training_data
+from services.trainer.evaluate import decoders, evaluate
 from services.trainer.export import export
 from services.trainer.feasible import in_words, left_out
 from services.trainer.guard import Faults, Guard
 from services.trainer.language_model import Outcome, add_language_model
 from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.process import die_with_parent, fair_share, say, stopwatch
 from services.trainer.ranks import ALONE, Ranks, join
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
+from services.trainer.report import store_report
 from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
@@ -39,13 +39,12 @@ from voxloom import keys, logs
 from voxloom.config import load
 from voxloom.cpus import cpu_count
 from voxloom.errors import VoxloomError
-from voxloom.manifest import DatasetRecord
+from voxloom.manifest import DatasetRecord, SplitName
 from voxloom.storage import ObjectStore, open_store, write_model
 from voxloom.tokenizer import CharTokenizer
 
 _EXPORT_RESERVE_S = 15.0  # of a budget, for what comes after the last epoch
 _PROBE_CLIPS = 6
-_PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
@@ -54,7 +53,7 @@ def run_job(run_id: str) -> int:
     """Trains the run; says on stdout, as JSON lines, how far it is and how it ended."""
     config = load(TrainerConfig)
     logs.setup("trainer", config.log_format)
-    _die_with_parent()
+    die_with_parent()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
@@ -65,12 +64,12 @@ def run_job(run_id: str) -> int:
         with logs.bind(run=run_id), scratch() as folder, join() as ranks:
             result = _Run(config, run_id, folder, stop, ranks).execute()
             if result:
-                _say(result=result)
+                say(result=result)
     except Interrupted as end:
         _log.info("%s", end)
         return 0
     except VoxloomError as error:
-        _say(error=str(error), kind=type(error).__name__)
+        say(error=str(error), kind=type(error).__name__)
         return 1
     return 0
 
@@ -106,9 +105,10 @@ class _Run:
         state = self._train(task, state)
         if self.ranks.rank:
             return {}
-        self._progress("exports")
         best = self._patiently(lambda: self.checkpoints.load_best(state))
         language = self._patiently(lambda: self._language_model(task, state))
+        self._patiently(lambda: self._report(task, state, language))
+        self._progress("exports")
         probe = [task.val.clean(Draw(index, 1.0)) for index in range(len(task.val.clips.clips))][
             :_PROBE_CLIPS
         ]
@@ -133,6 +133,14 @@ class _Run:
             "steps": state.at.step,
         }
 
+    def _report(self, task: Task, state: State, language: Outcome) -> None:
+        """What the best weights make of val and test, for `voxloom runs show`."""
+        test = load_split(self.store, self.dataset, "test", self.folder, self._loading)
+        splits: dict[SplitName, Features] = {"val": task.val, "test": Features(test, self.recipe)}
+        ways = decoders(task.tokenizer, language.arpa, language.decoding.weights)
+        lines = evaluate(state.average, splits, ways, self._evaluating)
+        store_report(self.store, self.record.run, self.record.dataset, lines)
+
     def _task(self) -> Task:
         tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
         train_clips = load_split(self.store, self.dataset, "train", self.folder, self._loading)
@@ -150,12 +158,15 @@ class _Run:
             val=Features(val_clips, self.recipe),
             tokenizer=tokenizer,
             device=device,
-            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or _fair_share()),
+            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or fair_share()),
             ranks=self.ranks,
         )
 
     def _train(self, task: Task, state: State) -> State:
-        log = MetricsLog(self.store, self.record.run, state.at.step, self._tell, writes=self.ranks.rank == 0)
+        run, first = self.record.run, self.ranks.rank == 0
+        wanted = first and self.config.train_tensorboard
+        board = TensorBoard(self.store, run, self.folder, state.at.trained_s) if wanted else None
+        log = MetricsLog(self.store, run, state.at.step, self._tell, writes=first, board=board)
         if self.ranks.rank:
             return train(task, state, self._follower(task, log))
         saver = Saver(self.checkpoints, _noter(log), self.config.train_give_up_s)
@@ -246,33 +257,21 @@ class _Run:
         if self.stop.is_set():
             raise Interrupted("stopped while loading; nothing was trained since the last checkpoint")
 
+    def _evaluating(self, done: int, total: int) -> None:
+        if done % 200 == 0 or done == total:
+            self._progress(f"transcribes {done} of {total} clips of val and test")
+        if self.stop.is_set():
+            raise Interrupted("stopped before the export; the next start goes on there")
+
     def _progress(self, message: str) -> None:
         if self.ranks.rank == 0:
-            _say(done=0, total=0, message=message)
+            say(done=0, total=0, message=message)
 
     def _tell(self, line: Metrics) -> None:
         if self.ranks.rank:
             return
         rate = f", val WER {line.val_wer:.1%}" if line.val_wer is not None else ""
-        _say(done=line.step, total=line.steps_total, message=f"epoch {line.epoch} of {line.epochs}{rate}")
-
-
-def stopwatch() -> Any:
-    """A function that returns the seconds since its last call."""
-    last_s = time.monotonic()
-
-    def lap() -> float:
-        nonlocal last_s
-        now_s = time.monotonic()
-        seconds, last_s = now_s - last_s, now_s
-        return seconds
-
-    return lap
-
-
-def _fair_share() -> int:
-    """Processors for each of the processes that torchrun started on this machine."""
-    return max(1, cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        say(done=line.step, total=line.steps_total, message=f"epoch {line.epoch} of {line.epochs}{rate}")
 
 
 def _noter(log: MetricsLog) -> Callable[[State, str], None]:
@@ -280,17 +279,3 @@ def _noter(log: MetricsLog) -> Callable[[State, str], None]:
         log.note(Metrics(step=state.at.step, epoch=state.at.epoch, message=message))
 
     return note
-
-
-def _say(**message: Any) -> None:
-    print(json.dumps(message), flush=True)
-
-
-def _die_with_parent() -> None:
-    """Asks Linux to kill this process when the service is gone, however it went."""
-    parent = int(os.environ.get("VOXLOOM_PARENT_PID", "0"))
-    if not parent or sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the service that started this training is gone")

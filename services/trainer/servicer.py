@@ -7,8 +7,10 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from services.trainer.config import TrainerConfig
-from services.trainer.metrics import Metrics, read_metrics
+from services.trainer.curve import Curve, Latest, read_latest
+from services.trainer.metrics import Metrics
 from services.trainer.recipes import recipe_from_dict
+from services.trainer.report import audio_key, read_summary, utterances_key
 from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refuse_lossy, refuse_pruned, submit
 from voxloom import keys
 from voxloom.bundle import Export
@@ -16,11 +18,12 @@ from voxloom.errors import BadInput, NotFound
 from voxloom.forgotten import num_withdrawn
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.rpc import blocking
-from voxloom.storage import ObjectStore, read_model, usable
+from voxloom.storage import ObjectStore, list_all, read_model, usable
 from voxloom.v1 import trainer_pb2 as pb
 from voxloom.v1 import trainer_pb2_grpc
 
 _POLL_S = 0.5
+_PART_BYTES = 64 * 1024
 _STATES = {
     JobState.ACCEPTED: pb.RUN_STATE_ACCEPTED,
     JobState.RUNNING: pb.RUN_STATE_RUNNING,
@@ -50,17 +53,28 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         return await blocking(self._get, request.run)
 
     async def WatchRun(self, request: pb.WatchRunRequest, context: object) -> AsyncIterator[Message]:
-        sent = 0
+        curve = Curve(self._store, keys.check_id(request.run, "run"))
         while True:
-            run, lines = await blocking(self._watch, request.run)
-            for line in lines[sent:]:
+            run, lines = await blocking(self._watch, curve)
+            for line in lines:
                 yield pb.RunUpdate(run=run, metrics=to_metrics(line))
-            if len(lines) <= sent:
+            if not lines:
                 yield pb.RunUpdate(run=run)
-            sent = len(lines)
-            if run.state in _ENDED:
+            if run.state in _ENDED or request.past_only:
                 return
             await asyncio.sleep(_POLL_S)
+
+    async def GetRunReport(self, request: pb.GetRunReportRequest, context: object) -> Message:
+        run = (await blocking(read_run, self._store, request.run)).run
+        summary = await blocking(read_summary, self._store, run)
+        return pb.GetRunReportResponse(summary_json=summary.model_dump_json())
+
+    async def ReadRunFile(self, request: pb.ReadRunFileRequest, context: object) -> AsyncIterator[Message]:
+        run = (await blocking(read_run, self._store, request.run)).run
+        for key in await blocking(self._files, run, request.file, request.utterance):
+            with await blocking(self._store.open, key) as file:
+                while part := await blocking(file.read, _PART_BYTES):
+                    yield pb.ReadRunFileResponse(key=key, data=part)
 
     def _start(self, request: pb.StartRunRequest) -> pb.Run:
         if request.seed < 0 or request.budget_minutes < 0:
@@ -79,21 +93,37 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         return list(usable(self._to_run, reversed(self._jobs.list(KIND))))
 
     def _get(self, run: str) -> pb.Run:
-        return self._watch(run)[0]
-
-    def _watch(self, run: str) -> tuple[pb.Run, list[Metrics]]:
-        """The state is read before the lines, so that an ended run's last lines are never missed."""
         record = read_run(self._store, run)
-        job = self._jobs.get(KIND, record.run)
-        lines = read_metrics(self._store, run)
-        return self._message(record, job, lines), lines
+        return self._message(record, self._jobs.get(KIND, record.run))
+
+    def _watch(self, curve: Curve) -> tuple[pb.Run, list[Metrics]]:
+        """The state is read before the lines, so that an ended run's last lines are never missed."""
+        run = self._get(curve.run)
+        return run, curve.news()
 
     def _to_run(self, job: JobRecord) -> pb.Run:
-        return self._message(read_run(self._store, job.id), job, read_metrics(self._store, job.id))
+        return self._message(read_run(self._store, job.id), job)
 
-    def _message(self, record: RunRecord, job: JobRecord, lines: list[Metrics]) -> pb.Run:
+    def _message(self, record: RunRecord, job: JobRecord) -> pb.Run:
         withdrawn = num_withdrawn(self._store, keys.withdrawn(f"runs/{record.run}"))
-        return to_message(record, job, lines, self._export(record.run), withdrawn)
+        try:
+            latest = read_latest(self._store, record.run)
+        except NotFound:
+            latest = Latest()  # it has not begun
+        return to_message(record, job, latest, self._export(record.run), withdrawn)
+
+    def _files(self, run: str, file: pb.RunFile, utterance: str) -> list[str]:
+        """Keys of what was asked for; NotFound if there is none."""
+        if file == pb.RUN_FILE_UTTERANCES:
+            return [utterances_key(self._store, run)]
+        if file == pb.RUN_FILE_AUDIO:
+            return [audio_key(self._store, run, keys.check_id(utterance, "utterance"))]
+        if file != pb.RUN_FILE_TENSORBOARD:
+            raise BadInput(f"file {file} of a run is unknown; expected one of {pb.RunFile.keys()[1:]}")
+        found = [info.key for info in list_all(self._store, f"runs/{run}/tensorboard/")]
+        if not found:
+            raise NotFound(f"run {run} has no event files; see VOXLOOM_TRAIN_TENSORBOARD")
+        return found
 
     def _export(self, run: str) -> Export | None:
         try:
@@ -103,9 +133,8 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
 
 
 def to_message(
-    record: RunRecord, job: JobRecord, lines: list[Metrics], export: Export | None, withdrawn: int = 0
+    record: RunRecord, job: JobRecord, latest: Latest, export: Export | None, withdrawn: int = 0
 ) -> pb.Run:
-    rates = [line.val_wer for line in lines if line.val_wer is not None]
     return pb.Run(
         id=record.run,
         dataset=record.dataset,
@@ -114,8 +143,8 @@ def to_message(
         state=_STATES[job.state],
         created_at=record.created_at,
         error=job.error,
-        latest=to_metrics(latest_of(lines)) if lines else None,
-        best_val_wer=export.val_wer if export else min(rates, default=0.0),
+        latest=to_metrics(latest.line) if latest.line else None,
+        best_val_wer=export.val_wer if export else latest.best_wer or 0.0,
         record_json=record.model_dump_json(),
         val_wer_lm=export.val_wer_lm if export else None,
         decoding=export.decoding.describe() if export else "",
@@ -123,11 +152,10 @@ def to_message(
     )
 
 
-def latest_of(lines: list[Metrics]) -> Metrics:
-    """The last line, with what the trainer said last: a warning outlives the step that it came with."""
-    said = next((line.message for line in reversed(lines) if line.message), "")
-    return lines[-1].model_copy(update={"message": said})
-
-
 def to_metrics(line: Metrics) -> pb.RunMetrics:
-    return pb.RunMetrics(**line.model_dump(exclude={"schema_version"}, exclude_none=True))
+    plain = line.model_dump(exclude={"schema_version", "val_by_source", "examples"}, exclude_none=True)
+    return pb.RunMetrics(
+        **plain,
+        val_by_source={name: pb.SourceErrors(**vars(each)) for name, each in line.val_by_source.items()},
+        examples=[pb.RunExample(**vars(each)) for each in line.examples],
+    )

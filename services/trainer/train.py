@@ -20,7 +20,7 @@ from services.trainer.decode import Score, score
 from services.trainer.guard import Guard, RolledBack, is_finite, plateau_advice, utterances_of
 from services.trainer.losses import draw_chunk, total_loss
 from services.trainer.memory import backward, scan
-from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.metrics import Example, Metrics, MetricsLog
 from services.trainer.model import Recogniser
 from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import Recipe
@@ -265,6 +265,7 @@ def step_metrics(
         gradient_norm=gradient_norm,
         audio_s_per_s=audio_s_per_s,
         eta_s=eta_s(task, state, steps_in_epoch),
+        trained_s=state.at.trained_s,
     )
 
 
@@ -275,17 +276,21 @@ def eta_s(task: Task, state: State, steps_in_epoch: int = 1) -> float:
 
 
 def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metrics:
-    """The line of an epoch: validation errors and one example, a different one each time."""
-    said = scored.utterances
-    shown = said[state.at.epoch % len(said)] if said else None
+    """The line of an epoch: validation errors, also by source, and the examples that are followed."""
+    examples = scored.examples
+    shown = examples[state.at.epoch % len(examples)] if examples else Example(reference="", hypothesis="")
     return Metrics(
         step=state.at.step,
         epoch=state.at.epoch,
         epochs=planned_epochs(task, state),
         eta_s=eta_s(task, state),
         message=message,
-        val_wer=scored.wer if shown else None,
-        val_cer=scored.cer if shown else None,
-        example_reference=shown.reference if shown else "",
-        example_hypothesis=shown.hypothesis if shown else "",
+        learning_rate=float(state.optimizer.param_groups[0]["lr"]),
+        trained_s=state.at.trained_s,
+        val_wer=scored.wer if examples else None,
+        val_cer=scored.cer if examples else None,
+        val_by_source=scored.by_source,
+        examples=examples,
+        example_reference=shown.reference,
+        example_hypothesis=shown.hypothesis,
     )

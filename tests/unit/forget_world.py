@@ -30,7 +30,8 @@ from voxloom.storage import FolderStore, ObjectStore, read_model, write_model
 from voxloom.v1 import ingest_pb2
 
 CURVE = (
-    b'{"step":1,"loss":2.5}\n{"step":2,"example_reference":"sentence number b","example_hypothesis":"b"}\n'
+    b'{"step":1,"loss":2.5}\n{"step":2,"example_reference":"sentence number b","example_hypothesis":"b",'
+    b'"examples":[{"reference":"sentence number b","hypothesis":"b"}]}\n'
 )
 GAVE_UP = "training gave up; the batches lie in runs/r-1/faults/. The last one held "
 NEVER_STORED = "far too many words "
@@ -123,12 +124,23 @@ class World:
             recipe="tiny",
         )
         write_model(self.store, keys.model_file("m-1", "bundle.json"), bundle)
+        self.report()
         heard = [{"utterance": raw.utterance, "reference": raw.text} for raw in self.records("village-s1")]
         self.store.put("models/m-1/decision.json", json.dumps({"worst": heard}).encode())
         lines = [{"key": each["utterance"], **each} for each in heard]
         self.store.put(
             "models/m-1/test_hypotheses.jsonl", b"".join(json.dumps(x).encode() + b"\n" for x in lines)
         )
+
+    def report(self) -> None:
+        """What the run made of what two speakers said."""
+        lines = [
+            {"utterance": raw.utterance, "speaker": raw.speaker, "reference": raw.text}
+            for raw in self.records("village-s1", "village-s2")
+        ]
+        data = b"".join(json.dumps(each).encode() + b"\n" for each in lines)
+        self.store.put(keys.run_utterances("r-1"), data)
+        self.store.put(keys.run_summary("r-1"), json.dumps({"worst": lines}).encode())
 
     def records(self, *speakers: str, utterances: Sequence[str] = ()) -> list[RawUtterance]:
         found = look_up(self.store, utterances, speakers).clips

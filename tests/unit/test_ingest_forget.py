@@ -9,6 +9,7 @@ from services.ingest.lookup import look_up
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.forgotten import num_withdrawn, read_forgotten
+from voxloom.storage import exists
 
 
 def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> None:
@@ -32,6 +33,9 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     assert world.store.get("runs/r-1/metrics.jsonl").startswith(CURVE.splitlines(keepends=True)[0])
     assert objects(world.store, keys.faults("r-1")) == {}
     assert world.jobs.get("train", "r-1").error == "training gave up; the utterances were withdrawn since"
+    left = world.store.get(keys.run_utterances("r-1")).decode()
+    assert all(name in left for name in kept)
+    assert not exists(world.store, keys.run_summary("r-1"))
     assert (result["deleted"], result["datasets"]) == (2, {world.dataset.dataset: 2})
     assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
     for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):

@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class RunFile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_FILE_UNSPECIFIED: _ClassVar[RunFile]
+    RUN_FILE_UTTERANCES: _ClassVar[RunFile]
+    RUN_FILE_TENSORBOARD: _ClassVar[RunFile]
+    RUN_FILE_AUDIO: _ClassVar[RunFile]
+
 class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     RUN_STATE_UNSPECIFIED: _ClassVar[RunState]
@@ -14,6 +21,10 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_RUNNING: _ClassVar[RunState]
     RUN_STATE_DONE: _ClassVar[RunState]
     RUN_STATE_FAILED: _ClassVar[RunState]
+RUN_FILE_UNSPECIFIED: RunFile
+RUN_FILE_UTTERANCES: RunFile
+RUN_FILE_TENSORBOARD: RunFile
+RUN_FILE_AUDIO: RunFile
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_ACCEPTED: RunState
 RUN_STATE_RUNNING: RunState
@@ -49,10 +60,42 @@ class GetRunRequest(_message.Message):
     def __init__(self, run: _Optional[str] = ...) -> None: ...
 
 class WatchRunRequest(_message.Message):
+    __slots__ = ("run", "past_only")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    PAST_ONLY_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    past_only: bool
+    def __init__(self, run: _Optional[str] = ..., past_only: bool = ...) -> None: ...
+
+class GetRunReportRequest(_message.Message):
     __slots__ = ("run",)
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: str
     def __init__(self, run: _Optional[str] = ...) -> None: ...
+
+class GetRunReportResponse(_message.Message):
+    __slots__ = ("summary_json",)
+    SUMMARY_JSON_FIELD_NUMBER: _ClassVar[int]
+    summary_json: str
+    def __init__(self, summary_json: _Optional[str] = ...) -> None: ...
+
+class ReadRunFileRequest(_message.Message):
+    __slots__ = ("run", "file", "utterance")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    file: RunFile
+    utterance: str
+    def __init__(self, run: _Optional[str] = ..., file: _Optional[_Union[RunFile, str]] = ..., utterance: _Optional[str] = ...) -> None: ...
+
+class ReadRunFileResponse(_message.Message):
+    __slots__ = ("key", "data")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    data: bytes
+    def __init__(self, key: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json", "withdrawn_utterances", "val_wer_lm", "decoding")
@@ -85,7 +128,14 @@ class Run(_message.Message):
     def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., val_wer_lm: _Optional[float] = ..., decoding: _Optional[str] = ...) -> None: ...
 
 class RunMetrics(_message.Message):
-    __slots__ = ("step", "epoch", "epochs", "steps_total", "loss", "learning_rate", "gradient_norm", "audio_s_per_s", "eta_s", "val_wer", "val_cer", "example_reference", "example_hypothesis", "message")
+    __slots__ = ("step", "epoch", "epochs", "steps_total", "loss", "learning_rate", "gradient_norm", "audio_s_per_s", "eta_s", "val_wer", "val_cer", "example_reference", "example_hypothesis", "message", "trained_s", "val_by_source", "examples")
+    class ValBySourceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: SourceErrors
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[SourceErrors, _Mapping]] = ...) -> None: ...
     STEP_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +150,9 @@ class RunMetrics(_message.Message):
     EXAMPLE_REFERENCE_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_S_FIELD_NUMBER: _ClassVar[int]
+    VAL_BY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     step: int
     epoch: int
     epochs: int
@@ -114,7 +167,28 @@ class RunMetrics(_message.Message):
     example_reference: str
     example_hypothesis: str
     message: str
-    def __init__(self, step: _Optional[int] = ..., epoch: _Optional[int] = ..., epochs: _Optional[int] = ..., steps_total: _Optional[int] = ..., loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., audio_s_per_s: _Optional[float] = ..., eta_s: _Optional[float] = ..., val_wer: _Optional[float] = ..., val_cer: _Optional[float] = ..., example_reference: _Optional[str] = ..., example_hypothesis: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    trained_s: float
+    val_by_source: _containers.MessageMap[str, SourceErrors]
+    examples: _containers.RepeatedCompositeFieldContainer[RunExample]
+    def __init__(self, step: _Optional[int] = ..., epoch: _Optional[int] = ..., epochs: _Optional[int] = ..., steps_total: _Optional[int] = ..., loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., audio_s_per_s: _Optional[float] = ..., eta_s: _Optional[float] = ..., val_wer: _Optional[float] = ..., val_cer: _Optional[float] = ..., example_reference: _Optional[str] = ..., example_hypothesis: _Optional[str] = ..., message: _Optional[str] = ..., trained_s: _Optional[float] = ..., val_by_source: _Optional[_Mapping[str, SourceErrors]] = ..., examples: _Optional[_Iterable[_Union[RunExample, _Mapping]]] = ...) -> None: ...
+
+class SourceErrors(_message.Message):
+    __slots__ = ("wer", "cer", "utterances")
+    WER_FIELD_NUMBER: _ClassVar[int]
+    CER_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    wer: float
+    cer: float
+    utterances: int
+    def __init__(self, wer: _Optional[float] = ..., cer: _Optional[float] = ..., utterances: _Optional[int] = ...) -> None: ...
+
+class RunExample(_message.Message):
+    __slots__ = ("reference", "hypothesis")
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
+    reference: str
+    hypothesis: str
+    def __init__(self, reference: _Optional[str] = ..., hypothesis: _Optional[str] = ...) -> None: ...
 
 class RunUpdate(_message.Message):
     __slots__ = ("run", "metrics")

@@ -55,6 +55,16 @@ class TrainerServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_trainer__pb2.WatchRunRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_trainer__pb2.RunUpdate.FromString,
                 _registered_method=True)
+        self.GetRunReport = channel.unary_unary(
+                '/voxloom.v1.TrainerService/GetRunReport',
+                request_serializer=voxloom_dot_v1_dot_trainer__pb2.GetRunReportRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_trainer__pb2.GetRunReportResponse.FromString,
+                _registered_method=True)
+        self.ReadRunFile = channel.unary_stream(
+                '/voxloom.v1.TrainerService/ReadRunFile',
+                request_serializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer(object):
@@ -88,6 +98,20 @@ class TrainerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRunReport(self, request, context):
+        """What the finished run's weights make of val and test. NOT_FOUND until then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadRunFile(self, request, context):
+        """A file of a run, in parts. NOT_FOUND if the run has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +134,16 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.WatchRun,
                     request_deserializer=voxloom_dot_v1_dot_trainer__pb2.WatchRunRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_trainer__pb2.RunUpdate.SerializeToString,
+            ),
+            'GetRunReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRunReport,
+                    request_deserializer=voxloom_dot_v1_dot_trainer__pb2.GetRunReportRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_trainer__pb2.GetRunReportResponse.SerializeToString,
+            ),
+            'ReadRunFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadRunFile,
+                    request_deserializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +255,60 @@ class TrainerService(object):
             '/voxloom.v1.TrainerService/WatchRun',
             voxloom_dot_v1_dot_trainer__pb2.WatchRunRequest.SerializeToString,
             voxloom_dot_v1_dot_trainer__pb2.RunUpdate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRunReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.TrainerService/GetRunReport',
+            voxloom_dot_v1_dot_trainer__pb2.GetRunReportRequest.SerializeToString,
+            voxloom_dot_v1_dot_trainer__pb2.GetRunReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadRunFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxloom.v1.TrainerService/ReadRunFile',
+            voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.SerializeToString,
+            voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

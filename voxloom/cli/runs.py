@@ -5,12 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
+from voxloom.cli import run_fetch, run_reports, run_show
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
 from voxloom.cli.output import JsonOption, percent, print_json, say, table, when
-from voxloom.cli.runview import ENDED, progress_note, state_name, tell_end, watch
+from voxloom.cli.run_curves import curves_of
+from voxloom.cli.run_reports import RunArgument
+from voxloom.cli.runview import state_name, tell_end, watch
 from voxloom.v1 import trainer_pb2
 
-app = typer.Typer(no_args_is_help=True, help="List, show and watch training runs.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, watch and compare training runs.", rich_markup_mode=None
+)
+app.command()(run_reports.compare)
+app.command()(run_reports.report)
+app.command()(run_reports.listen)
 
 
 def train(
@@ -62,44 +70,58 @@ def list_(json_: JsonOption = False, data: DataOption = None) -> None:
     else:
         table(("run", "state", "recipe", "dataset", "created", "best val WER"), (_row(run) for run in runs))
         for run in runs:
-            _tell_withdrawn(run)
+            run_show.tell_withdrawn(run)
 
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="Its id; the newest if left out.")] = "",
+    run: RunArgument = "",
+    split: Annotated[str, typer.Option(help="Of the report: val or test; test if left out.")] = "",
+    decoder: Annotated[
+        str, typer.Option(help="Of the report: greedy or lm; the better one if left out.")
+    ] = "",
     json_: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Show one run: state, recipe and why it was chosen, latest metrics.
+    """Show one run: recipe and why, settings, curves, error rates by source, speaker and length, confusions,
+    and its worst utterances.
 
     \b
     Example:  voxloom runs show
+              voxloom runs show r-0123456789ab-tiny-s1 --split val
     """
     with client("trainer", data) as trainer:
-        found = trainer.GetRun(trainer_pb2.GetRunRequest(run=run or _newest(trainer)), timeout=CALL_TIMEOUT_S)
+        found = run_fetch.get(trainer, run)
+        summary = run_fetch.summary(trainer, found.id)
+        curves = curves_of(run_fetch.past_metrics(trainer, found.id))
     if json_:
-        print_json(as_dict(found))
+        print_json({**as_dict(found), "report": summary and summary.model_dump()})
+        return
+    run_show.show(found)
+    run_show.show_settings(found)
+    run_show.show_curves(curves)
+    if summary:
+        run_show.show_report(summary, split, decoder)
     else:
-        _show(found)
+        say("no report: it is written when the training ends")
 
 
 @app.command("watch")
-def watch_command(
-    run: Annotated[str, typer.Argument(help="Its id; the newest if left out.")] = "", data: DataOption = None
-) -> None:
-    """Follow a run with a progress bar; Ctrl-C stops the watching, not the run.
+def watch_command(run: RunArgument = "", data: DataOption = None) -> None:
+    """Follow a run: curves and transcripts on a terminal, lines in a pipe. Ctrl-C stops the watching, not the
+    run.
 
     \b
     Example:  voxloom runs watch
+              voxloom runs watch | tee training.log
     """
     with client("trainer", data) as trainer:
-        tell_end(_watch(trainer, run or _newest(trainer)))
+        tell_end(_watch(trainer, run_fetch.get(trainer, run).id))
 
 
 def all_runs(trainer: Any) -> list[trainer_pb2.Run]:
     """Newest first."""
-    return list(trainer.ListRuns(trainer_pb2.ListRunsRequest(), timeout=CALL_TIMEOUT_S).runs)
+    return run_fetch.all_runs(trainer)
 
 
 def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
@@ -123,14 +145,6 @@ def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
     }
 
 
-def _newest(trainer: Any) -> str:
-    runs = all_runs(trainer)
-    if not runs:
-        say("no run yet; one starts by itself when a dataset is ready, or with: voxloom train")
-        raise typer.Exit(1)
-    return runs[0].id
-
-
 def _watch(trainer: Any, run: str) -> trainer_pb2.Run:
     try:
         return watch(trainer, run)
@@ -142,32 +156,3 @@ def _watch(trainer: Any, run: str) -> trainer_pb2.Run:
 def _row(run: trainer_pb2.Run) -> tuple[object, ...]:
     wer = percent(run.best_val_wer) if run.best_val_wer else "-"
     return (run.id, state_name(run.state), run.recipe, run.dataset, when(run.created_at), wer)
-
-
-def _tell_withdrawn(run: trainer_pb2.Run) -> None:
-    if run.withdrawn_utterances:
-        say(f"{run.id}: {run.withdrawn_utterances} utterances of its data were withdrawn since", "yellow")
-
-
-def _with_lm(run: trainer_pb2.Run) -> str:
-    return f", {percent(run.val_wer_lm)} with the language model" if run.HasField("val_wer_lm") else ""
-
-
-def _show(run: trainer_pb2.Run) -> None:
-    say(f"run {run.id}: {state_name(run.state)}", "bold")
-    say(f"dataset {run.dataset}, created {when(run.created_at)}")
-    say(f"recipe  {run.recipe}: {run.recipe_reason or 'as asked'}")
-    if run.error:
-        say(f"error   {run.error}", "red")
-    _tell_withdrawn(run)
-    if run.best_val_wer:
-        say(f"best val WER {percent(run.best_val_wer)} greedy{_with_lm(run)}")
-    if run.decoding:
-        say(f"decoded {run.decoding}")
-    if run.HasField("latest") and run.state not in ENDED:
-        say(progress_note(run.latest, run.latest.loss))
-    if run.latest.message:
-        say(f"note    {run.latest.message}", "yellow")
-    if left_out := json.loads(run.record_json or "{}").get("left_out"):
-        reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out.items())
-        say(f"left out of training: {reasons}", "yellow")

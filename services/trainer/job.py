@@ -96,12 +96,11 @@ class _Run:
         task = self._task()
         state = new_state(task)
         resumed = self.ranks.rank == 0 and self.checkpoints.restore(state)
-        _log.info(
-            "%s at epoch %d, step %d", "resumes" if resumed else "begins", state.at.epoch, state.at.step
-        )
         if not resumed:
             state.at.trained_s = time.monotonic() - begun_s  # loading counts towards the budget
         share(state, self.ranks)
+        begins = "resumes" if state.at.step else "begins"
+        _log.info("%s at epoch %d, step %d", begins, state.at.epoch, state.at.step)
         state = self._train(task, state)
         if self.ranks.rank:
             return {}

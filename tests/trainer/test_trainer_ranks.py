@@ -44,7 +44,13 @@ def once(step: int, mishaps: Mishaps) -> bool:
 
 
 def run(*command: str, **settings: str) -> "subprocess.Popen[str]":
-    env = {**os.environ, "PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1", **settings}
+    env = {
+        **os.environ,
+        "PYTHONPATH": ":".join(sys.path),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        **settings,
+    }
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -86,7 +92,7 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_as_if_nothing_had_been(
             "VOXLOOM_TRAIN_CHECKPOINT_S": "0",
             "VOXLOOM_TRAIN_THREADS": "1" if disturbed else "2",
         }
-        command = (sys.executable,) if not disturbed else (*TORCHRUN, "--max-restarts=2")
+        command = (sys.executable,) if not disturbed else (*TORCHRUN, "--max-restarts=4")
         process = run(*command, "-m", "services.trainer", "run", run_id, **settings)
         if disturbed:
             deadline = time.monotonic() + 600

@@ -104,7 +104,7 @@ def test_tensorboard_reads_the_curve_also_of_a_run_that_went_on(tmp_path: Path) 
 
     def begin(resumed_at_step: int) -> MetricsLog:
         board = TensorBoard(store, "r-1", tmp_path, float(resumed_at_step), clock=lambda: now[0])
-        return MetricsLog(store, "r-1", resumed_at_step, lambda line: None, lambda: now[0], board)
+        return MetricsLog(store, "r-1", resumed_at_step, lambda line: None, lambda: now[0], board=board)
 
     def run(log: MetricsLog, steps: range) -> None:
         for step in steps:

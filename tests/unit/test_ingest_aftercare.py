@@ -125,7 +125,7 @@ def test_what_a_training_or_a_measurement_writes_late_goes_when_it_ends(world: W
     aftercare.step()
     assert places(world.store, words) == []
     curve = [json.loads(line) for line in world.store.get("runs/r-1/metrics.jsonl").splitlines()]
-    assert [line["step"] for line in curve] == [1, 2]
+    assert [line["step"] for line in curve] == [1, 2, 3]
     assert curve[1] == {"step": 2, "example_reference": "", "example_hypothesis": "", "examples": []}
     for model in ("m-1", "m-late", "m-killed"):
         [line] = world.store.get(keys.model_file(model, "test_hypotheses.jsonl")).splitlines()

@@ -15,11 +15,13 @@ from services.trainer.clips import load_split
 from services.trainer.data import Features
 from services.trainer.decode import Score, Scored, score
 from services.trainer.evaluate import decoders, evaluate
+from services.trainer.kneser_ney import estimate
 from services.trainer.metrics import Metrics, MetricsLog, SourceErrors
 from services.trainer.model import Recogniser
 from services.trainer.recipes import RECIPES
 from services.trainer.report import read_lines, store_report
 from voxloom.errors import BadInput
+from voxloom.lm import Weights
 from voxloom.storage import FolderStore
 from voxloom.tokenizer import CharTokenizer
 from voxloom.wer import char_edits, word_edits
@@ -37,8 +39,9 @@ def test_the_report_says_what_validation_said(tmp_path: Path) -> None:
     torch.manual_seed(3)
     model = Recogniser(RECIPE.model, len(tokenizer))
     told: list[tuple[int, int]] = []
-    both = {**decoders(tokenizer), "loud": lambda log_probs_SV: "abc"}
-    lines = evaluate(model, {"val": val, "test": test}, both, lambda *done: told.append(done))
+    arpa = estimate({"abc": 3, "ab c": 2, "ba": 1}, 2, [1, 1])
+    ways = {**decoders(tokenizer, arpa, Weights()), "loud": lambda log_probs_SV: "abc"}
+    lines = evaluate(model, {"val": val, "test": test}, ways, lambda *done: told.append(done))
     summary = store_report(store, "r-1", dataset.dataset, lines)
     expected = score(model, val, tokenizer)
     assert summary.results[0].total.words.rate == expected.wer
@@ -48,6 +51,13 @@ def test_the_report_says_what_validation_said(tmp_path: Path) -> None:
     assert heard == {each.utterance: each.hypothesis for each in expected.utterances}
     assert any(heard.values())
     assert {each.heard["loud"].text for each in stored} == {"abc"}
+    words = {word for each in stored for word in each.heard["lm"].text.split()}
+    assert words <= {"abc", "ab", "c", "ba"}
+    assert [(each.split, each.decoder) for each in summary.results[:3]] == [
+        ("val", "greedy"),
+        ("val", "lm"),
+        ("val", "loud"),
+    ]
     assert told == [(number, 8) for number in range(1, 9)]
 
 
@@ -115,18 +125,16 @@ def test_tensorboard_reads_the_curve_also_of_a_run_that_went_on(tmp_path: Path) 
     run(begin(0), range(1, 5))
     again = begin(3)
     run(again, range(4, 7))
-    again.epoch(
-        Metrics(
-            step=6,
-            epoch=1,
-            val_wer=0.5,
-            val_cer=0.25,
-            val_by_source={"tts": SourceErrors(wer=1, cer=0, utterances=2)},
-        )
-    )
+    tts = SourceErrors(wer=1, cer=0, utterances=2)
+    epoch = Metrics(step=6, epoch=1, val_wer=0.5, val_cer=0.25, val_by_source={"tts": tts})
+    again.epoch(epoch)
+    again.note(Metrics(step=6, epoch=1, message="a warning"))
+    again.cut(5)
+    run(again, range(6, 8))
+    again.epoch(epoch.model_copy(update={"step": 7}))
     again.close()
     found = events(tmp_path / "runs" / "r-1" / "tensorboard")
     losses = [(step, value) for tag, step, value in found if tag == "train/loss"]
-    assert losses == [(step, float(step)) for step in range(1, 7)]
-    assert ("val/wer", 6, 0.5) in found
-    assert ("val_wer/tts", 6, 1.0) in found
+    assert losses == [(step, float(step)) for step in range(1, 8)]
+    assert ("val/wer", 7, 0.5) in found
+    assert ("val_wer/tts", 7, 1.0) in found

@@ -71,6 +71,10 @@ def test_news_come_once_though_a_resumed_run_says_them_again(tmp_path: Path) -> 
     log.flush()
     assert [line.step for line in curve.news()] == [1, 2]
     assert curve.news() == []
+    log.note(Metrics(step=2, epoch=2, message="a warning"))
+    log.flush()
+    assert [(line.step, line.message) for line in curve.news()] == [(2, "a warning")]
+    assert read_latest(store, "r-1").line.message == "a warning"
     again = log_of(store, clock, resumed_at_step=1)
     for step in (2, 3):
         again.epoch(Metrics(step=step, epoch=step, val_wer=0.5))

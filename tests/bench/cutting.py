@@ -12,8 +12,8 @@ one text each. `voxloom cut` cuts them, in a process of its own. For each length
   kept       of the audio that is in pieces; the rest is listed in left-out.csv
   real time  how many times faster than listening the whole command is, reading and writing included
   memory     the most that the process ever held
-  no text    the same recordings cut without their texts; with --vad-model FILE (a silero_vad.onnx) the ends
-             of pieces are counted at which Silero's network hears speech
+  no text    the same recordings cut without their texts, and how many pieces end inside of an utterance, at
+             a comma say; with --vad-model FILE (a silero_vad.onnx) also how many where Silero hears speech
 
 A 3.3 hour recording: --minutes 200 --number 1. A reader's sentences: the folder or manifest of any corpus.
 """
@@ -100,13 +100,19 @@ def without_text(made: Made, model: Path | None, work: Path) -> None:
     _, seconds, peak_mb = measured(cut, paths, work / "plain")
     found = pieces_of(work / "plain")
     ends = sum(map(len, found.values()))
+    inside = sum(is_inside(piece.end_s, truth) for path, truth in made for piece in found.get(path.name, []))
     print(
-        f"  no text    {ends} pieces, left out: {left_out(work / 'plain')}; {seconds:.1f} s, {peak_mb:.0f} MB"
+        f"  no text    {ends} pieces; left out: {left_out(work / 'plain')}; {seconds:.1f} s, {peak_mb:.0f} MB"
     )
+    print(f"             {inside} of their ends lie inside of an utterance", flush=True)
     if model:
         hear = detector(model)
         in_speech = sum(ends_in_speech(path, found.get(path.name, []), hear) for path in paths)
         print(f"             at {in_speech} of their ends Silero hears speech", flush=True)
+
+
+def is_inside(time_s: float, truth: list[Span]) -> bool:
+    return any(each.start_s + SLACK_S < time_s < each.end_s - SLACK_S for each in truth)
 
 
 def ends_in_speech(path: Path, pieces: list[Span], hear: Callable[[Iterable[Samples]], Activity]) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from report_maker import report_line, report_lines
-from voxloom.cli.run_compare import compare, differing
 
 from services.trainer import report
 from voxloom import keys
+from voxloom.cli.run_compare import compare, differing
 from voxloom.errors import NotFound
 from voxloom.forgotten import add_mark, digest
 from voxloom.run_report import HeardUtterance, Result

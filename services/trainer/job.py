@@ -43,7 +43,7 @@ from voxloom.manifest import DatasetRecord, SplitName
 from voxloom.storage import ObjectStore, open_store, write_model
 from voxloom.tokenizer import CharTokenizer
 
-_EXPORT_RESERVE_S = 15.0  # of a budget, for what comes after the last epoch
+_MAX_RESERVE_S = 30.0  # of a budget, for what comes after the last epoch: language model, report, export
 _PROBE_CLIPS = 6
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -147,7 +147,8 @@ class _Run:
         noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
         data, _ = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
         self.record = self._note_record(left_out=left_out(train_clips.clips, tokenizer, self.recipe))
-        budget_s = max(1.0, self.record.budget_minutes * 60 - _EXPORT_RESERVE_S)
+        asked_s = self.record.budget_minutes * 60
+        budget_s = max(1.0, asked_s - min(_MAX_RESERVE_S, 10.0 + asked_s / 20))
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return Task(
             recipe=self.recipe,

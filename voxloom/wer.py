@@ -3,6 +3,7 @@
 Texts are compared as they are: normalise both sides alike (`text.normalize`, which ends in NFC) before.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from voxloom.errors import BadInput
 
 Op = Literal["equal", "substitute", "delete", "insert"]
+Unit = Literal["words", "characters"]
+_UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 _CELLS_AT_ONCE = 2_000_000
 
 
@@ -109,8 +112,7 @@ def bootstrap_interval(
             for drawn in _draws(len(edits), replications, seed)
         ]
     )
-    low, high = np.percentile(rates, [2.5, 97.5])
-    return float(low), float(high)
+    return interval(rates)
 
 
 def paired_bootstrap(
@@ -133,9 +135,55 @@ def paired_bootstrap(
             for drawn in _draws(len(a), replications, seed)
         ]
     )
-    low, high = np.percentile(deltas, [2.5, 97.5])
     delta = float(difference.sum() / max(lengths.sum(), 1))
-    return Paired(delta, float(low), float(high), float(np.mean(deltas < 0)))
+    return Paired(delta, *interval(deltas), float(np.mean(deltas < 0)))
+
+
+def resample(
+    models: Sequence[Sequence[Sequence[Edits]]], replications: int = 2000, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Error rates (models, replications) of models that were trained several times each: `models[m][s][u]`.
+
+    A replication redraws the utterances, the same for all models, and of each model its trainings: so the
+    difference of two rows holds what the test set and what the seeds leave to chance.
+    """
+    columns = [[_columns(run) for run in runs] for runs in models]
+    lengths = columns[0][0][1]
+    if not all(np.array_equal(lengths, each) for runs in columns for _, each in runs):
+        raise BadInput("the models were scored on different references")
+    errors = [np.stack([each for each, _ in runs]) for runs in columns]
+    random = np.random.default_rng(seed + 1)
+    blocks = []
+    for drawn in _draws(len(lengths), replications, seed):
+        words = np.maximum(lengths[drawn].sum(axis=1), 1)
+        blocks.append(np.stack([_redrawn(each, drawn, random) / words for each in errors]))
+    return np.concatenate(blocks, axis=1)
+
+
+def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of what a bootstrap found."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def unit_of(references: Iterable[str]) -> Unit:
+    """Characters for scripts that put no spaces between words: there a sentence would count as one word."""
+    letters = [character for text in references for character in text if not character.isspace()]
+    unspaced = sum(_is_unspaced(character) for character in letters)
+    return "characters" if letters and unspaced > len(letters) / 2 else "words"
+
+
+def _is_unspaced(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_UNSPACED)
+
+
+def _redrawn(
+    errors_SU: npt.NDArray[np.int64], drawn_RU: npt.NDArray[np.int64], random: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """(R,): mean errors of as many trainings as there are, drawn anew in each replication."""
+    totals_SR = np.stack([run[drawn_RU].sum(axis=1) for run in errors_SU])
+    chosen_SR = random.integers(0, len(totals_SR), totals_SR.shape)
+    return np.asarray(np.take_along_axis(totals_SR, chosen_SR, axis=0).mean(axis=0))
 
 
 def _edits(output: jiwer.WordOutput | jiwer.CharacterOutput) -> Edits:

@@ -17,14 +17,13 @@ from services.optimizer.records import (
     Parity,
     Speed,
     TestSet,
-    Unit,
 )
-from services.optimizer.testset import unit_of
 from voxloom import wer
 from voxloom.bundle import Export, FileHash, ProductionPointer, load_bundle
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.lm import DecoderName
 from voxloom.storage import ObjectStore
+from voxloom.wer import Unit, unit_of
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from services.optimizer.records import FP32, INT8, Comparison, Outcome, Speed, Unit
+from services.optimizer.records import FP32, INT8, Comparison, Outcome, Speed
 from voxloom import wer
-from voxloom.wer import Edits
+from voxloom.wer import Edits, Unit
 
 MIN_INT8_SPEEDUP = 1.05  # below that a second graph is not worth an error
 INT8_TOLERANCE = 0.002  # errors that int8 may add, as a share of the reference

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from services.optimizer import testset
-from services.optimizer.records import FP32, INT8, ErrorCounts, Parity, ScoredUtterance, Speed, Unit
+from services.optimizer.records import FP32, INT8, ErrorCounts, Parity, ScoredUtterance, Speed
 from services.optimizer.testset import Progress
 from voxloom import wer
 from voxloom.audio import SAMPLE_RATE_HZ, Samples
@@ -22,7 +22,7 @@ from voxloom.manifest import Utterance
 from voxloom.storage import ObjectStore
 from voxloom.text import normalize
 from voxloom.tokenizer import CharTokenizer
-from voxloom.wer import Edits
+from voxloom.wer import Edits, Unit
 
 MAX_PARITY_DIFFERENCE = 1e-3
 _ROUNDS = 5

@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from voxloom.record import Part, Record
+from voxloom.wer import Unit
 
 FP32 = "model.onnx"
 INT8 = "model.int8.onnx"
 
-Unit = Literal["words", "characters"]
 Outcome = Literal["promoted", "rejected"]
 
 

@@ -1,13 +1,11 @@
 """The frozen test set of a dataset: its utterances, and their audio as the raw store has it now."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from services.optimizer.records import Unit
 from voxloom import audio, keys
 from voxloom.audio import Samples
 from voxloom.bundle import hash_bytes
@@ -17,7 +15,6 @@ from voxloom.storage import ObjectStore
 
 Heard = TypeVar("Heard")
 _AT_ONCE = 32  # clips in memory
-_UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
 @dataclass(frozen=True)
@@ -84,14 +81,3 @@ def some_clips(store: ObjectStore, utterances: Sequence[Utterance], most: int) -
     chosen = (by_length[int(index * step)] for index in range(min(most, len(by_length))))
     loaded = (load_samples(store, each) for each in chosen)
     return [samples for samples in loaded if not isinstance(samples, Excluded)]
-
-
-def unit_of(references: Sequence[str]) -> Unit:
-    """Characters for scripts that put no spaces between words: there a sentence would count as one word."""
-    letters = [character for text in references for character in text if not character.isspace()]
-    unspaced = sum(_is_unspaced(character) for character in letters)
-    return "characters" if letters and unspaced > len(letters) / 2 else "words"
-
-
-def _is_unspaced(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(_UNSPACED)

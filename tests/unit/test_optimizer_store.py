@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.optimizer import testset
 from voxloom.storage import FolderStore, folders
+from voxloom.wer import unit_of
 
 
 def test_folders_are_found_without_listing_what_is_in_them(tmp_path: Path) -> None:
@@ -26,4 +26,4 @@ def test_folders_are_found_without_listing_what_is_in_them(tmp_path: Path) -> No
     ],
 )
 def test_scripts_without_spaces_are_counted_in_characters(texts: list[str], unit: str) -> None:
-    assert testset.unit_of(texts) == unit
+    assert unit_of(texts) == unit

@@ -150,6 +150,8 @@ class DatasetRecord(Record):
     test_sets: dict[str, Counts] = Field(default_factory=dict)  # published test parts that are kept
     lineage: Sidecar | None = None
     report: Sidecar | None = None
+    # For a comparison: never the newest, not trained on by itself, its models never promoted (docs/adr/0024)
+    experiment: bool = False
 
     @property
     def lost_fraction(self) -> float:

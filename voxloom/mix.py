@@ -22,14 +22,16 @@ _MAX_NAMES = 100
 
 
 class Share(Part):
-    """What is wanted of one source. `max` and `max_hours` bound what is trained on; val and test stay whole.
-    `min` counts all usable utterances, and fewer are told and built."""
+    """What is wanted of one source. `max`, `max_hours` and `fraction` bound what is trained on; val and test
+    stay whole. `min` counts all usable utterances, and fewer are told and built. `fraction` chooses by hash,
+    of the sentence for own recordings: a smaller one is part of a larger one, and stays it as data grows."""
 
     min: int = Field(default=0, ge=0, le=_MAX_CLIPS)
     max: int | None = Field(default=None, ge=0, le=_MAX_CLIPS)
     max_hours: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
     corpora: tuple[str, ...] = Field(default=(), max_length=_MAX_NAMES)  # empty: all
     languages: tuple[str, ...] = Field(default=(), max_length=_MAX_NAMES)  # empty: all
+    fraction: float | None = Field(default=None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

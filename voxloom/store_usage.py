@@ -85,7 +85,8 @@ class Rules:
         self._store, self._jobs, self._now_s = store, Jobs(store), now_s
         records = [read_model(store, key, DatasetRecord) for key in datasets]
         self._datasets = {record.dataset: record for record in records}
-        self._newest = max(records, key=lambda record: record.created_at).dataset if records else ""
+        in_use = [record for record in records if not record.experiment]
+        self._newest = max(in_use, key=lambda record: record.created_at).dataset if in_use else ""
 
     def why(self, prefix: str) -> str:
         """The reason, or "" while the folder has to stay."""

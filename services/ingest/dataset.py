@@ -8,7 +8,7 @@ from pydantic import Field
 
 from services.ingest import importer, shards, sidecars
 from services.ingest.config import IngestConfig
-from services.ingest.describe import Description
+from services.ingest.describe import Description, Made
 from services.ingest.records import read_records
 from services.ingest.refusals import ReportLine, read_report
 from services.ingest.snapshot import Snapshot, take_snapshot
@@ -41,6 +41,7 @@ class BuildSpec(Record):
 
     mix: Mix | None = None
     max_dropped: float = Field(default=DEFAULT_MAX_DROPPED, ge=0, le=1)  # of each source, to faults
+    experiment: bool = False  # for a comparison, not for production
 
 
 class _Stale(Exception):
@@ -62,7 +63,8 @@ class DatasetBuilder:
         stored, record = self._build(spec, job, lease)
         total = sum(split.utterances for split in record.splits.values())
         lease.progress(total, total, summary(record))
-        self._announce(record, job.trace)
+        if not spec.experiment:
+            self._announce(record, job.trace)
         return _result(stored, record)
 
     def _build(self, spec: "BuildSpec", job: JobRecord, lease: Lease) -> tuple[int, DatasetRecord]:
@@ -78,7 +80,8 @@ class DatasetBuilder:
             ) as snapshot:
                 refuse_empty(snapshot)
                 refuse_lossy(snapshot, spec.max_dropped)
-                snapshot.dataset = self._unscrubbed(snapshot.dataset)
+                name = snapshot.dataset
+                snapshot.dataset = self._unscrubbed(_name_of_experiment(name) if spec.experiment else name)
                 try:
                     return snapshot.stored, self._write(snapshot, spec, job, lease)
                 except _Stale:
@@ -98,7 +101,8 @@ class DatasetBuilder:
         for split in SPLITS:
             self._store.put_stream(keys.manifest(dataset, split), write_csv(snapshot.rows(split)))
         beside = sidecars.write(self._store, description)
-        record = description.record(shards_of, beside, spec.max_dropped, job.created_at, job.trace)
+        made = Made(spec.max_dropped, spec.experiment, job.created_at, job.trace)
+        record = description.record(shards_of, beside, made)
         try:
             write_model(self._store, keys.dataset_record(dataset), record, if_absent=True)
         except Conflict:
@@ -178,6 +182,16 @@ class DatasetBuilder:
             train_hours=record.splits["train"].hours,
         )
         announce(self._bus, new_event("ingest", record.dataset, body, trace))
+
+
+def _name_of_experiment(dataset: str) -> str:
+    """Production's dataset of the same rows is another one, whichever is built first."""
+    return "x-" + dataset.removeprefix("d-")
+
+
+def newest_dataset(store: ObjectStore) -> DatasetRecord | None:
+    """Experiments are found by their names only."""
+    return next((record for record in list_datasets(store) if not record.experiment), None)
 
 
 def list_datasets(store: ObjectStore) -> list[DatasetRecord]:

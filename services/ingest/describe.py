@@ -1,6 +1,7 @@
 """dataset.json, lineage.jsonl and report.json of a snapshot; the rows are gone through once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.snapshot import Clip, Snapshot
@@ -18,6 +19,16 @@ _EDGES: dict[tuple[str, str], list[float]] = {
     ("mean level", "dBFS"): [-66, -60, -54, -48, -42, -36, -33, -30, -27, -24, -21, -18, -15, -12],
     ("rate of speech", "characters/s"): [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 25],
 }
+
+
+@dataclass(frozen=True)
+class Made:
+    """How and when a dataset was asked for."""
+
+    max_dropped: float
+    experiment: bool
+    at: str  # ISO 8601, UTC
+    trace: str
 
 
 class Description:
@@ -68,12 +79,7 @@ class Description:
         )
 
     def record(
-        self,
-        shards: dict[SplitName, list[str]],
-        sidecars: dict[str, Sidecar],
-        max_dropped: float,
-        created_at: str,
-        trace: str,
+        self, shards: dict[SplitName, list[str]], sidecars: dict[str, Sidecar], made: Made
     ) -> DatasetRecord:
         """After the last of the `lines`."""
         snapshot = self._snapshot
@@ -82,7 +88,7 @@ class Description:
         considered = sum(snapshot.counts.values()) + dropped
         return DatasetRecord(
             dataset=snapshot.dataset,
-            created_at=created_at,
+            created_at=made.at,
             considered=considered,
             splits=_splits(snapshot, shards),
             utterances_by_source=snapshot.by_source,
@@ -93,9 +99,10 @@ class Description:
             alphabet="".join(sorted(self._alphabet)),
             languages=snapshot.distinct("language"),
             normalizer_version=NORMALIZER_VERSION,
-            trace=trace,
+            trace=made.trace,
             dropped_by_source=snapshot.dropped,
-            max_dropped_fraction=max_dropped,
+            max_dropped_fraction=made.max_dropped,
+            experiment=made.experiment,
             mix=snapshot.mix,
             mix_shortfalls=snapshot.shortfalls,
             **self.of_rows(),

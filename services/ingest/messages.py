@@ -30,6 +30,7 @@ _SOURCES = {
     ingest_pb2.CORPUS_SOURCE_COMMONVOICE: "commonvoice",
     ingest_pb2.CORPUS_SOURCE_TTS: "tts_generated",
 }
+_LIMITS = ("max", "max_hours", "fraction")  # of a share; absent means none
 _SELECTION_FIELDS = Selection.model_fields.keys() - {"max_down_votes", "balanced"}
 _STATES = {
     JobState.ACCEPTED: ingest_pb2.JOB_STATE_ACCEPTED,
@@ -96,13 +97,13 @@ def build_spec(message: ingest_pb2.BuildDatasetRequest) -> BuildSpec:
         raise BadInput(
             f"max_dropped is {allowed}; expected 0 to 1, the share of a source that faults may cost"
         )
-    return BuildSpec(mix=mix, max_dropped=allowed)
+    return BuildSpec(mix=mix, max_dropped=allowed, experiment=message.experiment)
 
 
 def _mix(message: ingest_pb2.Mix) -> dict[str, object]:
     sources = {}
     for name, share in message.sources.items():
-        limits = {limit: getattr(share, limit) for limit in ("max", "max_hours") if share.HasField(limit)}
+        limits = {limit: getattr(share, limit) for limit in _LIMITS if share.HasField(limit)}
         lists = {"corpora": tuple(share.corpora), "languages": tuple(share.languages)}
         sources[name] = {"min": share.min, **limits, **lists}
     return {"name": message.name, "sources": sources, "seed": message.seed}
@@ -161,6 +162,7 @@ def dataset_message(record: DatasetRecord, withdrawn: int = 0) -> ingest_pb2.Dat
         overlapping_test_sentences=record.overlapping_test_sentences,
         record_json=record.model_dump_json(),
         withdrawn_utterances=withdrawn,
+        experiment=record.experiment,
     )
 
 

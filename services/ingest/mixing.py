@@ -2,6 +2,8 @@
 
 from services.ingest.catalogue import Catalogue
 from services.ingest.records import Drop
+from services.ingest.split import point
+from voxloom.corpora.sentences import sentence_key
 from voxloom.manifest import Shortfall
 from voxloom.mix import FOLDERS, Mix, Share
 
@@ -27,6 +29,7 @@ def apply(catalogue: Catalogue, mix: Mix) -> dict[str, Shortfall]:
         found = catalogue.number("SELECT count(*) FROM clips WHERE fate IS NULL AND source = ?", source)
         if found < share.min:
             shortfalls[name] = Shortfall(wanted=share.min, found=found)
+        _thin_out(catalogue, source, share.fraction, mix.seed)
         _bound(catalogue, source, share)
     return shortfalls
 
@@ -41,6 +44,21 @@ def _leave_out_sources(catalogue: Catalogue, mix: Mix) -> None:
                 "WHERE source = ? AND coalesce(corpus, '') = ? AND coalesce(language, '') = ?",
                 kind,
             )
+
+
+def _thin_out(catalogue: Catalogue, source: str, fraction: float | None, seed: int) -> None:
+    """Own recordings by sentence, so that half of them is half of the sentences, not half of the takes."""
+    if fraction is None or fraction >= 1:
+        return
+
+    def place(text: str, utterance: str) -> float:
+        if source == FOLDERS["own"]:
+            return point(f"fraction\0{seed}\0sentence", sentence_key(text))
+        return point(f"fraction\0{seed}\0utterance", utterance)
+
+    catalogue.db.create_function("place", 2, place, deterministic=True)
+    beyond = "split = 'train' AND source = ? AND place(text, utterance) >= ?"
+    catalogue.leave_out(Drop.NOT_IN_MIX, beyond, (source, fraction))
 
 
 def _bound(catalogue: Catalogue, source: str, share: Share) -> None:

@@ -112,7 +112,7 @@ class _Work:
     def __init__(self, jobs: Jobs) -> None:
         self.imports = jobs.list(importer.KIND)
         self.builds = jobs.list(dataset.KIND)
-        done = [job for job in self.builds if job.state is JobState.DONE]
+        done = [job for job in self.builds if job.state is JobState.DONE and not job.spec.get("experiment")]
         self._newest = max(done, key=lambda job: job.updated_at, default=None)
 
     @property

@@ -159,6 +159,6 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             return read_model(
                 self._store, keys.dataset_record(keys.check_id(dataset_id, "dataset")), DatasetRecord
             )
-        if newest := dataset.list_datasets(self._store)[:1]:
-            return newest[0]
+        if newest := dataset.newest_dataset(self._store):
+            return newest
         raise NotFound("there is no dataset yet; import a corpus or record, then build one")

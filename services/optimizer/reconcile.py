@@ -10,6 +10,7 @@ from voxloom.bundle import Export
 from voxloom.bus import EventBus
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.jobs import Jobs, JobState
+from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, folders
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Reconcile:
             return isinstance(error, NewerSchema)
 
     def _settle(self, export: Export) -> bool:
+        if self._is_experiment(export.dataset):
+            return True  # its run reports what it measured; nothing of it is to be served
         spec = {"run": export.run, "dataset": export.dataset}
         if catalogue.read_decision(self._store, export.model)[0] is None:
             self._jobs.submit(KIND, export.model, spec, export.trace)
@@ -58,6 +61,14 @@ class Reconcile:
                 export.model,
             )
         return True
+
+    def _is_experiment(self, dataset: str) -> bool:
+        """What a dataset was built for holds for all that is made of it (docs/adr/0024)."""
+        try:
+            key = keys.dataset_record(keys.check_id(dataset, "dataset"))
+            return storage.read_model(self._store, key, DatasetRecord).experiment
+        except NotFound:
+            return False  # it was deleted: the job says so
 
     def _is_open(self, model: str) -> bool:
         """While its job lives, the job does what is to do."""

@@ -39,10 +39,11 @@ class RunRecord(Record):
 
 
 def newest_dataset(store: ObjectStore) -> DatasetRecord | None:
-    """The dataset that was made last; a dataset exists once its dataset.json does."""
+    """The dataset that was made last, experiments aside; a dataset exists once its dataset.json does."""
     found = [info.key for info in list_all(store, "manifests/") if info.key.endswith("/dataset.json")]
     records = usable(lambda key: read_model(store, key, DatasetRecord), found)
-    return max(records, key=lambda record: record.created_at, default=None)
+    for_production = (record for record in records if not record.experiment)
+    return max(for_production, key=lambda record: record.created_at, default=None)
 
 
 def find_dataset(store: ObjectStore, name: str) -> DatasetRecord:

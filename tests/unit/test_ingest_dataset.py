@@ -12,7 +12,7 @@ from ingest_corpora import Taker, accept_import, csv_corpus, objects, run_next, 
 from voices import encoded
 
 from services.ingest import shards
-from services.ingest.dataset import KIND, list_datasets
+from services.ingest.dataset import KIND, list_datasets, newest_dataset
 from services.ingest.records import Drop
 from voxloom import audio, keys
 from voxloom.bus import kind_of
@@ -216,6 +216,24 @@ def test_a_mix_is_part_of_the_record_and_told(world: World) -> None:
     summary = world.jobs.get(KIND, "build-1").result["summary"]
     assert summary.endswith("mix two; own: 5 of the 9 wanted")
     assert world.build().dataset == record.dataset  # of the same rows
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_dataset_of_an_experiment_is_another_one_and_is_never_the_newest(
+    world: World, first: bool
+) -> None:
+    """Whichever is built first, of the same rows; only production's is told of."""
+    for seed in range(5):
+        world.record(seed)
+    made = [world.build(experiment=first), world.build(experiment=not first)]
+    by_purpose = {record.experiment: record for record in made}
+    assert by_purpose[True].dataset == "x-" + by_purpose[False].dataset.removeprefix("d-")
+    assert world.rows(made[0], "train") == world.rows(made[1], "train") != []
+    assert [event.dataset_ready.dataset for event in world.bus.events] == [by_purpose[False].dataset]
+    newest = newest_dataset(world.store)
+    assert newest
+    assert newest.dataset == by_purpose[False].dataset
+    assert world.build(experiment=True) == by_purpose[True]
 
 
 def test_a_stopped_build_keeps_its_shards_and_ends_with_the_same_bytes(

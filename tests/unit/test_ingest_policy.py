@@ -224,6 +224,20 @@ def test_the_alarm_rings_once_and_survives_a_store_that_is_down() -> None:
     assert not rung.wait(0.05)
 
 
+def test_an_experiment_changes_nothing_for_the_next_dataset(world: World) -> None:
+    world.jobs.submit(dataset.KIND, "asked", {"max_dropped": 0.3})
+    world.build("d-1", 3)
+    world.add("a", "b", "c")
+    before = world.retrain.look()
+    mix = {"name": "own-only", "sources": {"own": {}}}
+    world.jobs.submit(dataset.KIND, "tried", {"mix": mix, "max_dropped": 0.9, "experiment": True})
+    world.build("x-2", 3)
+    assert world.retrain.look() == before
+    world.add("d", "e")
+    world.step(after_s=6)
+    assert world.jobs.get(dataset.KIND, "auto-d-1-5").spec == {"max_dropped": 0.3}
+
+
 def test_the_next_dataset_is_asked_for_as_the_latest_was(world: World) -> None:
     spec = {"mix": {"name": "m", "sources": {"own": {"max": 3}}}, "max_dropped": 0.3}
     world.jobs.submit(dataset.KIND, "asked", spec)

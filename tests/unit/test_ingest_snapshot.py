@@ -15,7 +15,7 @@ from services.ingest.refusals import ReportLine
 from services.ingest.snapshot import Snapshot, take_snapshot
 from services.ingest.split import OWN, point, sentence_key
 from voxloom import fingerprint
-from voxloom.manifest import AudioLevels, RawUtterance, Shortfall
+from voxloom.manifest import AudioLevels, RawUtterance, Shortfall, Utterance
 from voxloom.mix import PRESETS, Mix, Share
 
 _ids = itertools.count()
@@ -227,6 +227,34 @@ def test_what_was_chosen_stays_while_data_grows_and_the_seed_chooses_anew() -> N
     ):
         assert len(trained(before) & trained(after)) >= 50
         assert trained(after) != trained(anew)
+
+
+def fraction_of(records: list[RawUtterance], fraction: float | None, seed: int = 0) -> list[Utterance]:
+    """The rows of train and, to be sure of them, of val and test."""
+    shares = {name: Share(fraction=fraction) for name in ("own", "imported")}
+    mix = Mix(name="m", sources=shares, seed=seed)
+    with take_snapshot(found(*records), mix=mix) as snapshot:
+        return list(snapshot.rows())
+
+
+def test_a_smaller_fraction_is_a_part_of_a_larger_one_and_stays_it_as_data_grows() -> None:
+    """Of own recordings so many sentences, with all their takes; what is held out is held out whole."""
+    texts = [f"prompt {i}" for i in range(300)]
+    own = [raw(text, source="user_recorded", corpus="own") for text in texts for _take in range(2)]
+    records = [*own, *many(200, "imported", 20)]
+    rows = {share: fraction_of(records, share) for share in (0.125, 0.25, 0.5, 1.0, None)}
+    chosen = [{row.utterance for row in rows[share]} for share in rows]
+    assert all(less < more for less, more in itertools.pairwise(chosen[:4]))
+    assert chosen[3] == chosen[4]
+    takes = Counter(row.text for row in rows[0.25] if row.source == "user_recorded")
+    assert set(takes.values()) == {2}
+    for source, low, high in (("user_recorded", 80, 170), ("imported", 30, 70)):
+        assert low < sum(row.source == source and row.split == "train" for row in rows[0.25]) < high
+    held = [{row.utterance for row in rows[share] if row.split != "train"} for share in (0.125, None)]
+    assert held[0] == held[1] != set()
+    fewer = {row.utterance for row in fraction_of(records[100:], 0.25)}
+    assert fewer == chosen[1] & {record.utterance for record in records[100:]}
+    assert {row.utterance for row in fraction_of(records, 0.25, seed=1)} != chosen[1]
 
 
 def test_a_mix_moves_nothing_and_keeps_what_is_held_out() -> None:

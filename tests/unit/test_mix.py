@@ -14,7 +14,7 @@ WHOLE = """
 name: mine
 seed: 3
 sources:
-  own: {min: 10, max: 20, max_hours: 1.5}
+  own: {min: 10, max: 20, max_hours: 1.5, fraction: 0.5}
   commonvoice: {corpora: [cv-20], languages: [en, de]}
 """
 
@@ -24,7 +24,9 @@ def through_the_wire(mix: Mix) -> Mix | None:
     return build_spec(ingest_pb2.BuildDatasetRequest.FromString(sent)).mix
 
 
-@pytest.mark.parametrize("mix", [*PRESETS.values(), Mix(name="none", sources={"tts": Share(max=0)})])
+@pytest.mark.parametrize(
+    "mix", [*PRESETS.values(), Mix(name="none", sources={"tts": Share(max=0, fraction=0.125)})]
+)
 def test_a_mix_arrives_as_it_was_sent(mix: Mix) -> None:
     assert through_the_wire(mix) == mix
 
@@ -34,7 +36,7 @@ def test_a_file_is_a_mix(tmp_path: Path) -> None:
     path.write_text(WHOLE)
     mix = read_mix(str(path))
     assert mix
-    assert mix.sources["own"] == Share(min=10, max=20, max_hours=1.5)
+    assert mix.sources["own"] == Share(min=10, max=20, max_hours=1.5, fraction=0.5)
     assert through_the_wire(mix) == mix
     assert (mix.wants("commonvoice", "cv-20", "de"), mix.wants("commonvoice", "cv-19")) == (True, False)
     assert not mix.wants("imported")
@@ -55,6 +57,8 @@ def test_names_of_mixes() -> None:
         ("name: x\nsources: {radio: {min: 5}}", "'own', 'commonvoice', 'tts' or 'imported'"),
         ("name: x\nsources: {own: {min: -1}}", "greater than or equal to 0"),
         ("name: x\nsources: {own: {max_hours: .nan}}", "finite"),
+        ("name: x\nsources: {own: {fraction: 0}}", "greater than 0"),
+        ("name: x\nsources: {own: {fraction: 1.5}}", "less than or equal to 1"),
         ("name: x\nsources: {}", "at least 1"),
         ("sources: {own: {}}", "name: Field required"),
         ("name: '\x1b[2J'\nsources: {own: {}}", "not YAML"),

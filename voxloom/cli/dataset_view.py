@@ -33,6 +33,8 @@ def show(record: DatasetRecord) -> None:
     )
     for source, number in sorted(record.utterances_by_source.items()):
         say(f"{number} utterances from {source}")
+    if record.experiment:
+        say("built for an experiment: no run on it leads to a model that is served")
     if record.mix:
         told = ", ".join(f"{name} {share_text(share)}" for name, share in record.mix.sources.items())
         say(f"mix {record.mix.name}: {told}")
@@ -59,6 +61,8 @@ def share_text(share: Share) -> str:
     parts = [f"{share.min} to {most}" if most else f"{share.min} or more"]
     if share.max_hours is not None:
         parts.append(f"at most {share.max_hours:g} h")
+    if share.fraction is not None:
+        parts.append(f"{percent(share.fraction)} of the sentences")
     return ", ".join([*parts, *share.corpora, *share.languages])
 
 

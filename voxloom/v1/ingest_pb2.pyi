@@ -149,18 +149,20 @@ class Job(_message.Message):
     def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., message: _Optional[str] = ..., error: _Optional[str] = ..., attempts: _Optional[int] = ..., dataset: _Optional[str] = ..., accepted_utterances: _Optional[int] = ..., refused_utterances: _Optional[int] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., not_selected_by_reason: _Optional[_Mapping[str, int]] = ..., deleted_utterances: _Optional[int] = ..., marked: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MixShare(_message.Message):
-    __slots__ = ("min", "max", "max_hours", "corpora", "languages")
+    __slots__ = ("min", "max", "max_hours", "corpora", "languages", "fraction")
     MIN_FIELD_NUMBER: _ClassVar[int]
     MAX_FIELD_NUMBER: _ClassVar[int]
     MAX_HOURS_FIELD_NUMBER: _ClassVar[int]
     CORPORA_FIELD_NUMBER: _ClassVar[int]
     LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
     min: int
     max: int
     max_hours: float
     corpora: _containers.RepeatedScalarFieldContainer[str]
     languages: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, min: _Optional[int] = ..., max: _Optional[int] = ..., max_hours: _Optional[float] = ..., corpora: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ...) -> None: ...
+    fraction: float
+    def __init__(self, min: _Optional[int] = ..., max: _Optional[int] = ..., max_hours: _Optional[float] = ..., corpora: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[str]] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Mix(_message.Message):
     __slots__ = ("name", "sources", "seed")
@@ -180,12 +182,14 @@ class Mix(_message.Message):
     def __init__(self, name: _Optional[str] = ..., sources: _Optional[_Mapping[str, MixShare]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class BuildDatasetRequest(_message.Message):
-    __slots__ = ("mix", "max_dropped")
+    __slots__ = ("mix", "max_dropped", "experiment")
     MIX_FIELD_NUMBER: _ClassVar[int]
     MAX_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     mix: Mix
     max_dropped: float
-    def __init__(self, mix: _Optional[_Union[Mix, _Mapping]] = ..., max_dropped: _Optional[float] = ...) -> None: ...
+    experiment: bool
+    def __init__(self, mix: _Optional[_Union[Mix, _Mapping]] = ..., max_dropped: _Optional[float] = ..., experiment: bool = ...) -> None: ...
 
 class WatchJobRequest(_message.Message):
     __slots__ = ("id", "kind")
@@ -236,7 +240,7 @@ class SplitCounts(_message.Message):
     def __init__(self, utterances: _Optional[int] = ..., speakers: _Optional[int] = ..., hours: _Optional[float] = ...) -> None: ...
 
 class Dataset(_message.Message):
-    __slots__ = ("id", "created_at", "splits", "utterances_by_source", "dropped_by_reason", "overlapping_test_sentences", "record_json", "withdrawn_utterances")
+    __slots__ = ("id", "created_at", "splits", "utterances_by_source", "dropped_by_reason", "overlapping_test_sentences", "record_json", "withdrawn_utterances", "experiment")
     class SplitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +270,7 @@ class Dataset(_message.Message):
     OVERLAPPING_TEST_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     created_at: str
     splits: _containers.MessageMap[str, SplitCounts]
@@ -274,7 +279,8 @@ class Dataset(_message.Message):
     overlapping_test_sentences: int
     record_json: str
     withdrawn_utterances: int
-    def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ...) -> None: ...
+    experiment: bool
+    def __init__(self, id: _Optional[str] = ..., created_at: _Optional[str] = ..., splits: _Optional[_Mapping[str, SplitCounts]] = ..., utterances_by_source: _Optional[_Mapping[str, int]] = ..., dropped_by_reason: _Optional[_Mapping[str, int]] = ..., overlapping_test_sentences: _Optional[int] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., experiment: bool = ...) -> None: ...
 
 class ReadManifestRequest(_message.Message):
     __slots__ = ("dataset", "split")

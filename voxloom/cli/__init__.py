@@ -8,9 +8,11 @@ import typer
 
 from voxloom import __version__, rpc
 from voxloom.cli import dataset, import_group, models, runs, store, text
+from voxloom.cli.ablate import ablate
 from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
 from voxloom.cli.events import events
+from voxloom.cli.forecast import forecast
 from voxloom.cli.forget import forget
 from voxloom.cli.output import complain
 from voxloom.cli.record import record
@@ -56,6 +58,8 @@ app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
+app.command()(ablate)
+app.command()(forecast)
 app.command()(transcribe)
 app.command()(forget)
 app.add_typer(text.app, name="text")

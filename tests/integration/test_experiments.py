@@ -119,7 +119,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
     assert "--wer is 200" in line("forecast", "--wer", "200").err
     assert "--parts" in line("forecast", "--wer", "10", "--parts", "1/2,1").err
     mix.write_text("name: few\nsources: {own: {max: 2}}\n")
-    few = line("forecast", "--wer", "10", "--mix", str(mix), "--parts", "1/8,1/4,1")
+    few = line("forecast", "--wer", "10", "--mix", str(mix), "--parts", "1/2,0.6,1")
     assert few.code == 1
     assert "a curve needs 3 different amounts" in few.err
     assert line.runs() == {}

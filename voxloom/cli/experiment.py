@@ -15,7 +15,6 @@ import typer
 from voxloom.cli.connect import CALL_TIMEOUT_S
 from voxloom.cli.dataset import get
 from voxloom.cli.experiment_scores import Lines, read_test
-from voxloom.cli.importing import state_name
 from voxloom.cli.mixes import mix_message
 from voxloom.cli.output import Meter, clock, percent, say
 from voxloom.cli.runview import ENDED
@@ -85,7 +84,7 @@ class Laboratory:
                 if meter:
                     meter.update(job.done, job.total, job.message)
         if job.state != ingest_pb2.JOB_STATE_DONE:
-            raise VoxloomError(f"the dataset of {mix.name} is {state_name(job.state)}: {job.error}")
+            raise VoxloomError(f"the dataset of {mix.name} was not built: {job.error or job.message}")
         return self._built(mix.name, get(self._ingest, job.dataset).id)
 
     def train(self, datasets: Sequence[Built], budget: Budget) -> tuple[dict[str, Trained], str]:
@@ -125,7 +124,9 @@ class Laboratory:
     def _collect(self, run: str, trained: Trained) -> None:
         found = self._trainer.GetRun(trainer_pb2.GetRunRequest(run=run), timeout=CALL_TIMEOUT_S)
         if found.state == trainer_pb2.RUN_STATE_FAILED:
-            trained.failures.append(f"run {run} failed: {found.error}")
+            trained.failures.append(
+                f"run {run} failed and is not tried again (other --minutes make another run): {found.error}"
+            )
             return
         trained.runs.append(run)
         trained.lines.append(read_test(self._trainer, run))

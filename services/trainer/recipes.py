@@ -65,8 +65,22 @@ class Recipe:
         return asdict(self)
 
 
+_OFF_BEFORE = {  # what the first release did not have: its runs go on without
+    "consistency_weight": 0.0,
+    "chunk_probability": 0.0,
+    "own_share": 0.0,
+    "room_probability": 0.0,
+    "tempo": 0.0,
+    "tract": 0.0,
+    "concatenate": 0.0,
+}
+
+
 def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     """The inverse of `Recipe.to_dict`, for the copy kept in run.json; unknown fields are refused."""
+    if "mask_below_cer" in values:
+        values = {**_OFF_BEFORE, **values, "model": {"skip": 0.0, **values["model"]}}
+        values["easy_above_cer"] = values.pop("mask_below_cer")
     model = ModelConfig(**values["model"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Recipe(**{**values, **lists, "model": model})

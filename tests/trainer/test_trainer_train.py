@@ -106,6 +106,20 @@ def test_the_recipe_follows_the_hours_and_says_why(hours, name):
     assert name in reason
 
 
+def test_a_run_of_the_first_release_goes_on_as_it_began():
+    first = RECIPES["smoke"].to_dict()
+    for name in ("consistency_weight", "chunk_probability", "chunk_frames", "own_share", "own_repeats"):
+        del first[name]
+    for name in ("room_probability", "tempo", "tract", "concatenate", "concatenated_s", "easy_above_cer"):
+        del first[name]
+    for name in ("skip", "left_frames"):
+        del first["model"][name]
+    recipe = recipe_from_dict(json.loads(json.dumps({**first, "mask_below_cer": 0.5})))
+    assert recipe.easy_above_cer == 0.5
+    assert (recipe.consistency_weight, recipe.chunk_probability, recipe.model.skip) == (0, 0, 0)
+    assert (recipe.tempo, recipe.tract, recipe.concatenate, recipe.own_share) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_a_recipe_survives_run_json(recipe):
     assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe

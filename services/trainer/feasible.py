@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TOO_LONG = "longer_than_recipe_allows"
 TOO_FAST = "too_fast_for_ctc"  # fewer frames than its text has letters, and a blank between equal ones
+REASONS = (TOO_FAST, TOO_LONG)
 
 
 def why_not(clip: "Clip", tokenizer: CharTokenizer, recipe: Recipe) -> str:

@@ -1,10 +1,11 @@
 """What the trainer shows: where the curves of the newest run stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import Metric
 
 from services.trainer.curve import Latest, read_latest
+from services.trainer.feasible import REASONS
 from services.trainer.metrics import Metrics
 from services.trainer.runs import KIND, read_run
 from voxloom import keys
@@ -38,19 +39,13 @@ class TrainingGauges:
         latest = self._read(newest.id)
         if latest.line:
             yield from _epoch(latest.line)
+            yield from _left_out(self._left_out)
         if latest.step:
             yield from _step(latest.step)
             if newest.state is JobState.RUNNING:
                 yield from _pace(latest.step)
         if latest.validation:
             yield from _validation(latest.validation)
-        for reason, count in self._left_out.items():
-            yield gauge(
-                "voxloom_training_left_out_clips",
-                "Training clips that the newest run could not learn from.",
-                count,
-                reason=reason,
-            )
 
     def _read(self, run: str) -> Latest:
         key = keys.run_metrics(run)
@@ -74,6 +69,16 @@ class TrainingGauges:
 def _epoch(line: Metrics) -> Iterator[Metric]:
     yield gauge("voxloom_training_epoch", "Epoch that the newest run is in, or ended in.", line.epoch)
     yield gauge("voxloom_training_epochs", "Epochs that the newest run will have at most.", line.epochs)
+
+
+def _left_out(counts: Mapping[str, int]) -> Iterator[Metric]:
+    for reason in REASONS:
+        yield gauge(
+            "voxloom_training_left_out_clips",
+            "Training clips that the newest run could not learn from.",
+            counts.get(reason, 0),
+            reason=reason,
+        )
 
 
 def _step(line: Metrics) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ class TrainerConfig(Config):
     train_recipe: str = ""  # empty: chosen from the hours of data
     train_seed: int = Field(default=1, ge=0, le=2**31 - 1)
     train_budget_minutes: float = Field(default=0.0, ge=0, le=60 * 24 * 60)  # wall clock; 0: to convergence
-    train_threads: int = Field(default=1, ge=1, le=1024)  # parts of a batch, each on a processor (ADR 12)
+    train_threads: int = Field(default=0, ge=0, le=1024)  # 0: as many as this process may use
     train_noise: str = ""  # a folder of recorded noises that clips are heard under; empty: computed ones only
     train_checkpoint_s: float = Field(default=30.0, ge=0, le=3600)
     train_give_up_s: float = Field(default=3600.0, ge=0, le=7 * 24 * 3600)  # without one checkpoint written

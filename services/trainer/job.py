@@ -37,6 +37,7 @@ from services.trainer.tensors import share
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
 from voxloom.config import load
+from voxloom.cpus import cpu_count
 from voxloom.errors import VoxloomError
 from voxloom.manifest import DatasetRecord, SplitName
 from voxloom.storage import ObjectStore, open_store, write_model
@@ -157,7 +158,7 @@ class _Run:
             val=Features(val_clips, self.recipe),
             tokenizer=tokenizer,
             device=device,
-            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads),
+            threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or fair_share()),
             ranks=self.ranks,
         )
 
@@ -228,7 +229,7 @@ class _Run:
         return patiently(act, self.config.train_give_up_s)
 
     def _language_model(self, task: Task, state: State) -> Outcome:
-        threads = min(MOST, fair_share())
+        threads = min(MOST, self.config.train_threads or cpu_count())
         model = state.average.to(task.device)
         return add_language_model(
             self.store, self.dataset, model, task.val, task.tokenizer, threads, self._progress

@@ -31,7 +31,7 @@ class Recipe:
     epochs: int = 100  # at most; a wall-clock budget or early stopping may end a run before
     batch_s: float = 30.0  # seconds of padded audio in a batch
     max_utterance_s: float = 35.0
-    learning_rate: float = 1e-3  # twice that keeps an hour of data on the blank plateau three times as long
+    learning_rate: float = 1e-3
     warmup_steps: int = 300
     weight_decay: float = 1e-2
     gradient_clip: float = 1.0

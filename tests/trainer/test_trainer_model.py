@@ -114,6 +114,14 @@ def test_rotary_products_depend_on_distance_only():
     assert not torch.isclose(products[3, 10], products[3, 11])
 
 
+@torch.inference_mode()
+def test_a_fresh_network_believes_in_blank(utterances):
+    fresh = Recogniser(RECIPES["smoke"].model, vocabulary=30).eval()
+    last, middle, _ = fresh.both_heads(utterances[2][None], torch.tensor([FRAMES[2]]))
+    for log_probs in (last, middle):
+        assert (log_probs.argmax(-1) == 0).float().mean() > 0.9
+
+
 def test_intermediate_head_can_be_turned_off():
     from dataclasses import replace
 

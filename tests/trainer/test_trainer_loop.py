@@ -45,7 +45,9 @@ def test_a_run_goes_on_when_some_of_its_data_was_withdrawn(tmp_path):
 
 
 def test_loss_falls(tmp_path):
-    bench = Bench(tmp_path, replace(RECIPE, epochs=20, warmup_steps=5, learning_rate=3e-3, easy_above_cer=0.0))
+    bench = Bench(
+        tmp_path, replace(RECIPE, epochs=20, warmup_steps=5, learning_rate=3e-3, easy_above_cer=0.0)
+    )
     bench.run()
     quarter = len(bench.losses) // 4
     assert sum(bench.losses[-quarter:]) < 0.8 * sum(bench.losses[:quarter])

@@ -20,9 +20,6 @@ from torch import Tensor, nn
 
 from services.trainer.recipes import ModelConfig
 
-# Most frames are blank. A network that does not begin with that belief learns it from long clips first, and
-# short ones then pull at it for long: AN4 leaves the blank plateau after 7 epochs instead of more than 20.
-BLANK_BIAS = 3.0
 SUBSAMPLING = 4  # feature frames per encoder frame; sherpa-onnx fixes this number for its CTC contract
 
 
@@ -43,9 +40,10 @@ class Recogniser(nn.Module):
         )
         self.head = nn.Linear(config.width, vocabulary)
         self.intermediate_head = nn.Linear(config.width, vocabulary)
-        with torch.no_grad():
-            for head in (self.head, self.intermediate_head):
-                head.bias.zero_()[0] = BLANK_BIAS
+        if config.blank_bias:
+            with torch.no_grad():
+                for head in (self.head, self.intermediate_head):
+                    head.bias.zero_()[0] = config.blank_bias
 
     def forward(
         self, log_mel_BTF: Tensor, lengths_B: Tensor, chunk: int | None = None

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.keys import check_key
 from voxloom.storage_flush import can_flush_all, flush_all
-from voxloom.storage_port import ObjectInfo, check_page, walk
+from voxloom.storage_port import ObjectInfo, check_page, created, walk
 
 _HIDDEN = ".voxloom"  # no key begins with a dot, so nothing in here is an object
 _NUM_LOCKS = 64
@@ -53,7 +53,7 @@ class FolderStore:
 
     def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
         if not can_flush_all():
-            return {key for key, data in objects.items() if not self._is_new(key, data)}
+            return {key for key, data in objects.items() if not created(self, key, data)}
         with contextlib.ExitStack() as writers:
             waiting = []
             for key, data in objects.items():
@@ -166,13 +166,6 @@ class FolderStore:
                     self._check_condition(key, if_absent, if_match)
                 self._rename(temporary, key)
             return _etag(os.fstat(file.fileno()))
-
-    def _is_new(self, key: str, data: bytes) -> bool:
-        try:
-            self.put(key, data, if_absent=True)
-        except Conflict:
-            return False
-        return True
 
     def _create(self, key: str, temporary: str) -> bool:
         """Renames unless there is an object."""

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.keys import check_key
-from voxloom.storage_port import ObjectInfo, check_page, walk
+from voxloom.storage_port import ObjectInfo, check_page, created, walk
 from voxloom.storage_s3_errors import Refused, error_of, translated
 from voxloom.storage_streams import ChunkReader, ResumingBody
 from voxloom.threads import ordered_map
@@ -134,7 +134,8 @@ class MinioStore:
             raise Conflict(f"{key} has changed since it was read: it is gone") from error
 
     def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
-        with contextlib.closing(ordered_map(self._is_new, objects.items(), _PARALLEL_PUTS)) as new:
+        puts = ordered_map(lambda item: created(self, *item), objects.items(), _PARALLEL_PUTS)
+        with contextlib.closing(puts) as new:
             return {key for key, is_new in zip(objects, new, strict=True) if not is_new}
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
@@ -188,13 +189,6 @@ class MinioStore:
         name = self._name(key)
         with contextlib.suppress(NotFound), self._translated(key):
             self._client.remove_object(self._bucket, name)
-
-    def _is_new(self, item: tuple[str, bytes]) -> bool:
-        try:
-            self.put(*item, if_absent=True)
-        except Conflict:
-            return False
-        return True
 
     def _read(self, key: str) -> ResumingBody:
         name = self._name(key)

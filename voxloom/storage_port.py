@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
 
-from voxloom.errors import BadInput
+from voxloom.errors import BadInput, Conflict
 from voxloom.keys import check_key
 
 T = TypeVar("T")
@@ -58,6 +58,15 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes the object; no error if there is none."""
+
+
+def created(store: ObjectStore, key: str, data: bytes) -> bool:
+    """Writes the object unless there is one; whether it was written."""
+    try:
+        store.put(key, data, if_absent=True)
+    except Conflict:
+        return False
+    return True
 
 
 def walk(

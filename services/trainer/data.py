@@ -231,7 +231,7 @@ def training_data(
 
     They are heard under the recorded noises and under computed ones.
     """
-    kept = [clip for clip in clips.clips if _learnable(clip, tokenizer, recipe)]
+    kept = [clip for clip in clips.clips if not why_not(clip, tokenizer, recipe)]
     if not kept:
         raise BadInput(
             f"none of {len(clips.clips)} training clips can be learned from; see `voxloom dataset show`"
@@ -241,10 +241,6 @@ def training_data(
     needed = [ctc_frames_needed(ids) for ids in targets]
     between = tokenizer.encode(" ")
     return TrainingData(features, targets, needed, recipe, seed, between), len(clips.clips) - len(kept)
-
-
-def _learnable(clip: Clip, tokenizer: CharTokenizer, recipe: Recipe) -> bool:
-    return not why_not(clip, tokenizer, recipe)
 
 
 def feature_statistics(data: TrainingData, sample: int = 2000) -> tuple[Tensor, Tensor]:

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-
-from services.trainer.data import Features, evaluation_batches
+from services.trainer.data import Features
+from services.trainer.decode import log_probs
 from services.trainer.kneser_ney import estimate
 from services.trainer.model import Recogniser
 from services.trainer.sentences import Sentences, gather
@@ -47,7 +46,7 @@ def add_language_model(
         return Outcome(Decoding(reason="the texts have no spaces, so there are no words to count"))
     tell("makes the language model")
     sentences = gather(store, dataset, tokenizer)
-    heard = list_heard(model, val, tokenizer)
+    heard = list_heard(model, val)
     references = [each.reference for each in heard]
     arpa, record = build(sentences, references)
     if not any(map(str.split, references)):
@@ -111,17 +110,10 @@ def _bounded(counts: dict[str, int], order: int, least: list[int]) -> bytes:
     return arpa
 
 
-@torch.inference_mode()
-def list_heard(model: Recogniser, val: Features, tokenizer: CharTokenizer) -> list[Heard]:
+def list_heard(model: Recogniser, val: Features) -> list[Heard]:
     """The log probabilities of every validation clip, computed once."""
-    model.eval()
-    device = next(model.parameters()).device
-    heard: list[Heard] = []
-    for clips, log_mel_BTF, lengths_B in evaluation_batches(val):
-        log_probs_BSV, lengths_B = model(log_mel_BTF.to(device), lengths_B.to(device))
-        for clip, log_probs_SV, length in zip(clips, log_probs_BSV.cpu(), lengths_B.tolist(), strict=True):
-            heard.append(Heard(clip.row.text, log_probs_SV[:length].numpy().copy()))
-    return heard
+    heard = log_probs(model, val)
+    return [Heard(clip.row.text, log_probs_SV.copy()) for clip, log_probs_SV in heard]
 
 
 def _greedy_errors(each: Heard, tokenizer: CharTokenizer) -> int:

@@ -116,12 +116,12 @@ def trained(task: Task) -> State:
 
 
 def heard(task: Task, state: State, splits: dict[str, Clips]) -> dict[str, Texts]:
-    val = list_heard(state.average, task.val, task.tokenizer)
+    val = list_heard(state.average, task.val)
     counts = Counter(clip.row.text for clip in splits["train"].clips)
     arpa, _ = build(Sentences(dict(counts), []), [each.reference for each in val])
     weights = tune(val, task.tokenizer, read_arpa(arpa), task.threads)
     print(f"  language model: {weights}")
-    test: list[Heard] = list_heard(state.average, Features(splits["test"], task.recipe), task.tokenizer)
+    test: list[Heard] = list_heard(state.average, Features(splits["test"], task.recipe))
     return {
         name: [(each.reference, decode(each.log_probs_SV)) for each in test]
         for name, decode in decoders(task.tokenizer, arpa, weights).items()

@@ -21,7 +21,7 @@ from voxloom.cli.experiment import (
 )
 from voxloom.cli.experiment_scores import ScoredLine, compare, in_all
 from voxloom.cli.mixes import read_mix
-from voxloom.cli.output import JsonOption, print_json, say
+from voxloom.cli.output import JsonOption
 from voxloom.mix import FOLDERS
 
 _NOT_WHOLE = 3  # exit code: there is an answer, but not all of it
@@ -75,14 +75,7 @@ def ablate(
         datasets = [laboratory.build(each) for each in plan.mixes]
         trained, used = laboratory.train(datasets, budget)
     found = _found(plan, datasets, trained, budget, used)
-    if html is not None:
-        experiment_html.write(html, report.page(found))
-    if json_:
-        print_json(found.as_dict())
-    else:
-        report.show(found)
-        if html is not None:
-            say(f"{html} shows it as a page", "green")
+    experiment_html.tell(found, report.page, report.show, html, json_)
     if found.failures:
         raise typer.Exit(_NOT_WHOLE)
 

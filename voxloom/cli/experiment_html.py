@@ -1,9 +1,11 @@
 """What the pages of experiments share: their style, drawings, and writing the file."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from voxloom.cli.html import text
+from voxloom.cli.output import print_json, say
 from voxloom.errors import BadInput
 
 STYLE = """
@@ -11,6 +13,13 @@ STYLE = """
 .curve { stroke: var(--train); fill: none; stroke-width: 1.5 } .band { fill: var(--train); opacity: .15 }
 .wish { stroke: var(--warn); stroke-dasharray: 4 3 }
 """
+
+
+class Findings(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+Found = TypeVar("Found", bound=Findings)
 
 
 def picture(width: float, height: float, title: str, told: str, parts: Iterable[str]) -> str:
@@ -27,3 +36,21 @@ def write(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from error
+
+
+def tell(
+    found: Found,
+    page: Callable[[Found], str],
+    show: Callable[[Found], None],
+    html: Path | None,
+    json_: bool,
+) -> None:
+    """What was found: as a page where one is wanted, and as JSON or text."""
+    if html is not None:
+        write(html, page(found))
+    if json_:
+        print_json(found.as_dict())
+        return
+    show(found)
+    if html is not None:
+        say(f"{html} shows it as a page", "green")

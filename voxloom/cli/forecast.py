@@ -30,7 +30,7 @@ from voxloom.cli.experiment import (
 )
 from voxloom.cli.experiment_scores import GREEDY, Lines, edits_of, in_all
 from voxloom.cli.mixes import read_mix
-from voxloom.cli.output import JsonOption, print_json, say
+from voxloom.cli.output import JsonOption
 from voxloom.errors import BadInput, VoxloomError
 from voxloom.mix import FOLDERS, Mix, SourceName
 
@@ -98,14 +98,7 @@ def forecast(
         _refuse_few(question, datasets)
         trained, used = laboratory.train(list(datasets.values()), budget)
     found = _found(question, datasets, trained, budget, used)
-    if html is not None:
-        experiment_html.write(html, report.page(found))
-    if json_:
-        print_json(found.as_dict())
-    else:
-        report.show(found)
-        if html is not None:
-            say(f"{html} shows it as a page", "green")
+    experiment_html.tell(found, report.page, report.show, html, json_)
     if found.failures:
         raise typer.Exit(_NOT_WHOLE)
 

@@ -25,6 +25,7 @@ from voxloom.v1 import ingest_pb2, ingest_pb2_grpc
 
 pytestmark = pytest.mark.slow
 TIMEOUT_S = 60.0
+NUM_KILLED = 600  # so many that the kill comes before the last
 
 
 @dataclass
@@ -108,6 +109,10 @@ def watch(running: Running, job: ingest_pb2.Job) -> ingest_pb2.Job:
     return states[-1]
 
 
+def num_objects(store: Path, folder: str) -> int:
+    return sum(path.is_file() for path in (store / folder).rglob("*"))
+
+
 def objects(store: Path, *folders: str) -> dict[str, bytes]:
     found = [path for folder in folders for path in (store / folder).rglob("*") if path.is_file()]
     return {str(path.relative_to(store)): path.read_bytes() for path in found}
@@ -153,24 +158,25 @@ def _policy_of(running: Running, dataset: str) -> ingest_pb2.RetrainPolicy | Non
 
 def test_a_killed_import_ends_as_one_that_was_not(tmp_path: Path) -> None:
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
-    archive = corpus(100, **{"stray.wav": encode_wav(tones(777))})
+    archive = corpus(NUM_KILLED, **{"stray.wav": encode_wav(tones(777))})
     with ingest(killed, retrain_first="1000000", ingest_threads="1") as running:
         job = running.stub.ImportCorpus(messages(archive))
-        wait_for(lambda: len(objects(killed, "raw")) > 40)
+        wait_for(lambda: num_objects(killed, "raw") > 40)
         running.process.kill()
         running.process.wait()
-    assert 40 < len(objects(killed, "raw")) < 200
-    shutil.copytree(killed, undisturbed, ignore=shutil.ignore_patterns("raw"))
+    assert 40 < num_objects(killed, "raw") < 2 * NUM_KILLED
+    done_so_far = shutil.ignore_patterns("raw", "imports", "chunk")  # records, reports and jobs of its chunks
+    shutil.copytree(killed, undisturbed, ignore=done_so_far)
     for store in (killed, undisturbed):
         with ingest(store, retrain_first="1000000") as running:
             done = watch(running, job)
             assert (done.state, done.accepted_utterances, done.refused_utterances) == (
                 ingest_pb2.JOB_STATE_DONE,
-                100,
+                NUM_KILLED,
                 1,
             )
             watch(running, running.stub.BuildDataset(ingest_pb2.BuildDatasetRequest()))
-    assert len(objects(killed, "raw")) == 200
+    assert num_objects(killed, "raw") == 2 * NUM_KILLED
     assert objects(killed, "raw", "imports") == objects(undisturbed, "raw", "imports")
     shards = {name: data for name, data in objects(killed, "manifests").items() if "dataset.json" not in name}
     assert shards.items() <= objects(undisturbed, "manifests").items()

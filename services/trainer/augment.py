@@ -21,6 +21,7 @@ from voxloom.errors import BadInput
 
 _MAX_NOISE_S, _MAX_NOISES_S = 600.0, 3600.0  # of one recording, and of all: they stay in memory
 _FREQUENCY_AXIS, _TIME_AXIS = 2, 3
+_TRANSFORM = 4096  # samples: lengths of Fourier transforms are multiples
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +101,10 @@ def add_room(waveform: Waveform, random: np.random.Generator) -> Waveform:
     tail = random.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
     tail *= 10 ** (-below_db / 20) / np.sqrt(np.sum(np.square(tail)))
     response = torch.from_numpy(np.concatenate([[1.0], tail]).astype(np.float32))
-    heard = audio.fftconvolve(torch.from_numpy(waveform), response)[: len(waveform)]
+    # Transforms of prime lengths are slow.
+    spare = -(len(waveform) + len(response) - 1) % _TRANSFORM
+    padded = torch.nn.functional.pad(torch.from_numpy(waveform), (0, spare))
+    heard = audio.fftconvolve(padded, response)[: len(waveform)]
     loudest = float(heard.abs().max())
     reverberant: Waveform = (heard / max(1.0, loudest)).numpy()
     return reverberant

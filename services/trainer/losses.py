@@ -10,6 +10,7 @@ from torch import Tensor
 
 from services.trainer.data import Batch
 from services.trainer.model import Recogniser, valid_frames
+from services.trainer.precision import fast_products
 from services.trainer.recipes import Recipe
 
 
@@ -36,7 +37,8 @@ def total_loss(
         batch.targets_BU.repeat(views, 1).to(device),
         batch.target_lengths_B.repeat(views).to(device),
     )
-    last_BSV, middle_BSV, lengths_B = model.both_heads(log_mel_BTF, lengths_B, chunk)
+    with fast_products(device, recipe.bfloat16):
+        last_BSV, middle_BSV, lengths_B = model.both_heads(log_mel_BTF, lengths_B, chunk)
     loss = ctc_loss(last_BSV, lengths_B, targets_BU, target_lengths_B)
     if middle_BSV is not None:
         middle = ctc_loss(middle_BSV, lengths_B, targets_BU, target_lengths_B)

@@ -208,7 +208,9 @@ class Convolution(nn.Module):
         gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * view.valid_BS[:, :, None]
         gated_BDS = gated_BSD.transpose(1, 2)
         over_time_BDS = (
-            self.depthwise(gated_BDS) if view.chunk is None else self.within_chunks(gated_BDS, view.chunk)
+            self.along_time(gated_BDS, self.depthwise.kernel_size[0] // 2)
+            if view.chunk is None
+            else self.within_chunks(gated_BDS, view.chunk)
         )
         mixed_BSD = F.silu(self.batch_norm(over_time_BDS)).transpose(1, 2)
         out_BSD: Tensor = self.dropout(self.output(mixed_BSD))
@@ -221,11 +223,20 @@ class Convolution(nn.Module):
         padded_BDS = F.pad(x_BDS, (half, count * chunk - frames))
         chunks_BDNS = padded_BDS.unfold(2, half + chunk, chunk)
         chunks_XDS = F.pad(chunks_BDNS.transpose(1, 2).flatten(0, 1), (0, half))  # X = B N
-        mixed_XDS = F.conv1d(
-            chunks_XDS, self.depthwise.weight, self.depthwise.bias, groups=self.depthwise.groups
-        )
+        mixed_XDS = self.along_time(chunks_XDS, 0)
         mixed_BNDS = mixed_XDS.reshape(-1, count, *mixed_XDS.shape[1:])
         return mixed_BNDS.transpose(1, 2).flatten(2)[:, :, :frames]
+
+    def along_time(self, x_XDS: Tensor, padding: int) -> Tensor:
+        """The depthwise convolution. In training as an image one pixel high: a CPU's kernels for images read
+        the frames where they lie, and take half the time."""
+        weight_D1K, bias_D, width = self.depthwise.weight, self.depthwise.bias, self.depthwise.groups
+        if not self.training:
+            return F.conv1d(x_XDS, weight_D1K, bias_D, padding=padding, groups=width)
+        mixed_XD1S = F.conv2d(
+            x_XDS[:, :, None], weight_D1K[:, :, None], bias_D, padding=(0, padding), groups=width
+        )
+        return mixed_XD1S.squeeze(2)
 
 
 class ChannelDropout(nn.Module):

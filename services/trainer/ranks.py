@@ -1,6 +1,8 @@
 """Training in several processes under torchrun: who this one is, and what they do together."""
 
 import os
+import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +10,13 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from services.trainer.counters import Counters
+from voxloom.errors import Unavailable
+
+_MEETING_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,39 @@ def join() -> Iterator[Ranks]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=PrefixStore(_meet(store, rank, size), store),
+        rank=rank,
+        world_size=size,
+    )
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
+        yield Ranks(rank, size)
     finally:
         dist.destroy_process_group()
+
+
+def _meet(store: Store, rank: int, size: int) -> str:
+    """A name that this start of the processes has to itself, the same on every rank.
+
+    torchrun keeps one store for all starts of a run, and gloo connects to the addresses that stand in it:
+    after a rank was killed, those of dead processes. So each rank calls with a new word, the first one
+    answers with the name and the words it has heard, until each rank has found its own among them.
+    """
+    mine, others, deadline = uuid.uuid4().hex, range(1, size), time.monotonic() + _MEETING_S
+    if rank:
+        store.set(f"call/{rank}", mine)
+    while time.monotonic() < deadline:
+        if rank == 0:
+            calls = [store.get(f"call/{other}").decode() for other in others]
+            store.set("answer", " ".join([mine, *calls]))
+            if store.check([f"{mine}/{other}" for other in others]):
+                return mine
+        elif (answer := store.get("answer").decode().split())[rank : rank + 1] == [mine]:
+            store.set(f"{answer[0]}/{rank}", "here")
+            return str(answer[0])
+        time.sleep(0.02)
+    raise Unavailable(
+        f"rank {rank} of {size} waited {_MEETING_S:.0f} s for the others; torchrun starts them again"
+    )

@@ -62,6 +62,7 @@ class Recipe:
     concatenate: float = 0.2  # probability that a clip is followed by another one, and that by another
     concatenated_s: float = 20.0  # at most
     patience_epochs: int = 25  # early stop: epochs without a better val WER
+    bfloat16: bool = True  # matrix products, where the processor has instructions for them
     max_lost_fraction: float = 0.1  # refuses a dataset that lost more than this to faults
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +77,7 @@ _OFF_BEFORE = {  # what the first release did not have: its runs go on without
     "tempo": 0.0,
     "tract": 0.0,
     "concatenate": 0.0,
+    "bfloat16": False,
 }
 
 
@@ -100,6 +102,7 @@ RECIPES = {
             ),
             epochs=2,
             noise_probability=0.0,
+            bfloat16=False,  # the same gradient, to float32, from a batch that is whole or split
             easy_above_cer=9.0,
             warmup_steps=10,
         ),

@@ -34,6 +34,14 @@ class Best(BaseModel):
         return self.wer, self.cer, -self.epoch
 
 
+class Cooling(BaseModel):
+    """The last epochs of a run that no longer got better, over which the learning rate falls."""
+
+    epoch: int  # with which it began
+    epochs: int
+    share_done: float  # of the run, when it began
+
+
 class Counters(BaseModel):
     """Where a run stands."""
 
@@ -45,5 +53,6 @@ class Counters(BaseModel):
     best_cer: float = 1e9
     best_epoch: int = -1
     silent_epochs: int = 0
+    cooling: Cooling | None = None
     best: list[Best] = Field(default_factory=list)  # the best first
     mishaps: Mishaps = Field(default_factory=Mishaps)

@@ -5,7 +5,6 @@ and resumed from its checkpoint goes on exactly as if nothing had happened.
 """
 
 import copy
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from services.trainer.model import Recogniser
 from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import Recipe
 from services.trainer.replicas import MOST, Loss, Replicas
+from services.trainer.schedule import Schedule
 from voxloom.errors import VoxloomError
 from voxloom.tokenizer import CharTokenizer
 
@@ -54,6 +54,10 @@ class Task:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     threads: int = 1  # parts that a batch is split into, each on a processor of its own
     ranks: Ranks = ALONE  # this process among those that share each batch
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.recipe, self.budget_s)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def train(task: Task, state: State, hooks: Hooks) -> State:
     """Runs the state to its end and returns it; Interrupted, with a checkpoint saved, when asked to stop."""
     replicas = Replicas(state.model, task.threads, task.ranks)
     scan(task.train, state, replicas, loss_of(task, None))
-    while not has_ended(task, state):
+    while not task.schedule.has_ended(state.at):
         try:
             train_epoch(task, state, replicas, hooks)
         except RolledBack:
@@ -132,7 +136,7 @@ def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> N
             raise Interrupted(
                 f"training stopped at step {state.at.step}; it goes on from there at the next start"
             )
-        if out_of_time(task, state):
+        if task.schedule.out_of_time(state.at):
             break
         if hooks.must_save(state.at) or state.at.trained_s - saved_at_s >= hooks.checkpoint_every_s:
             hooks.save(state)
@@ -164,7 +168,7 @@ def train_step(
     """Forward, backward, update; returns loss per token and gradient norm. `steps`: of an epoch."""
     recipe, seed = task.recipe, task.seed * 1_000_003 + state.at.step * MOST
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(task, state, steps) * state.at.mishaps.rate_factor
+        group["lr"] = task.schedule.learning_rate(state.at, steps) * state.at.mishaps.rate_factor
     chunk = None if easy else draw_chunk(recipe, seed)
     loss = backward(replicas, batch, loss_of(task, chunk), seed, state.at.mishaps)
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip).item()
@@ -183,39 +187,6 @@ def loss_of(task: Task, chunk: int | None) -> Loss:
         return total_loss(model, part, task.recipe, task.device, chunk)
 
     return loss
-
-
-def learning_rate(task: Task, state: State, steps_in_epoch: int) -> float:
-    """Linear warm-up by steps, then a cosine down to 1 % at the run's end."""
-    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share_done(task, state, steps_in_epoch)))
-    return task.recipe.learning_rate * min(1.0, (state.at.step + 1) / task.recipe.warmup_steps) * cosine
-
-
-def share_done(task: Task, state: State, steps_in_epoch: int = 1) -> float:
-    """How much of the run is done, 0 to 1: of its epochs, or of its wall-clock budget if that is more.
-
-    Following the clock, a run under a budget is annealed in time on a fast machine and on a slow one.
-    """
-    of_epochs = (state.at.epoch + state.at.step_in_epoch / steps_in_epoch) / task.recipe.epochs
-    of_budget = state.at.trained_s / task.budget_s if task.budget_s else 0.0
-    return min(max(of_epochs, of_budget), 1.0)
-
-
-def has_ended(task: Task, state: State) -> bool:
-    """Asked between epochs, and by a run that resumes within one."""
-    all_epochs = state.at.epoch >= task.recipe.epochs
-    return all_epochs or out_of_time(task, state) or out_of_patience(state, task.recipe)
-
-
-def out_of_time(task: Task, state: State) -> bool:
-    return 0 < task.budget_s <= state.at.trained_s
-
-
-def planned_epochs(task: Task, state: State, steps_in_epoch: int = 1) -> int:
-    """How many epochs the run will have at its present pace."""
-    epochs_done = state.at.epoch + state.at.step_in_epoch / steps_in_epoch
-    done = max(share_done(task, state, steps_in_epoch), 1e-9)
-    return max(math.ceil(epochs_done), round(epochs_done / done))
 
 
 @torch.no_grad()
@@ -238,23 +209,24 @@ def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:
     state.at.silent_epochs = state.at.silent_epochs + 1 if silent else 0
     message = ""
     if task.budget_s and state.at.epoch == 1:
-        message = f"about {planned_epochs(task, state)} epochs fit into {task.budget_s / 60:.1f} minutes"
+        message = (
+            f"about {task.schedule.planned_epochs(state.at)} epochs fit into {task.budget_s / 60:.1f} minutes"
+        )
     message = plateau_advice(state.at) or message
-    if out_of_patience(state, task.recipe):
-        message = f"early stop: no better validation WER for {task.recipe.patience_epochs} epochs"
+    if cooling := task.schedule.cooling(state.at):
+        state.at.cooling = cooling
+        message = (
+            f"no better validation WER for {task.recipe.patience_epochs} epochs:"
+            f" the learning rate falls over the last {cooling.epochs}"
+        )
     hooks.log.epoch(epoch_metrics(task, state, scored, message))
-
-
-def out_of_patience(state: State, recipe: Recipe) -> bool:
-    """Early stopping counts only while the best epoch lies in the past and the blank plateau is left."""
-    return state.at.best_epoch >= 0 and state.at.epoch - state.at.best_epoch >= recipe.patience_epochs
 
 
 def step_metrics(
     task: Task, state: State, steps_in_epoch: int, loss: float, gradient_norm: float, audio_s_per_s: float
 ) -> Metrics:
     """The line of one step."""
-    epochs = planned_epochs(task, state, steps_in_epoch)
+    epochs = task.schedule.planned_epochs(state.at, steps_in_epoch)
     return Metrics(
         step=state.at.step,
         epoch=state.at.epoch,
@@ -264,15 +236,9 @@ def step_metrics(
         learning_rate=float(state.optimizer.param_groups[0]["lr"]),
         gradient_norm=gradient_norm,
         audio_s_per_s=audio_s_per_s,
-        eta_s=eta_s(task, state, steps_in_epoch),
+        eta_s=task.schedule.eta_s(state.at, steps_in_epoch),
         trained_s=state.at.trained_s,
     )
-
-
-def eta_s(task: Task, state: State, steps_in_epoch: int = 1) -> float:
-    """Seconds to the end, if the pace so far holds."""
-    done = share_done(task, state, steps_in_epoch)
-    return state.at.trained_s * (1 - done) / max(done, 1e-9)
 
 
 def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metrics:
@@ -282,8 +248,8 @@ def epoch_metrics(task: Task, state: State, scored: Score, message: str) -> Metr
     return Metrics(
         step=state.at.step,
         epoch=state.at.epoch,
-        epochs=planned_epochs(task, state),
-        eta_s=eta_s(task, state),
+        epochs=task.schedule.planned_epochs(state.at),
+        eta_s=task.schedule.eta_s(state.at),
         message=message,
         learning_rate=float(state.optimizer.param_groups[0]["lr"]),
         trained_s=state.at.trained_s,

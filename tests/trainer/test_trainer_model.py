@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from services.trainer.model import ChannelDropout, Recogniser, rotary_tables, rotate
-from services.trainer.recipes import RECIPES
+from services.trainer.model import ChannelDropout, Convolution, Recogniser, rotary_tables, rotate
+from services.trainer.recipes import RECIPES, ModelConfig
 
 FRAMES = (9, 57, 200, 131)
 
@@ -128,3 +128,16 @@ def test_intermediate_head_can_be_turned_off():
     model = Recogniser(replace(RECIPES["smoke"].model, intermediate_block=0), vocabulary=5)
     _, intermediate, _ = model.both_heads(torch.zeros(1, 20, 80), torch.tensor([20]))
     assert intermediate is None
+
+
+@pytest.mark.parametrize("chunk", [None, 5])
+def test_the_convolution_is_the_same_in_training(chunk):
+    torch.manual_seed(2)
+    convolution = Convolution(ModelConfig(width=16, heads=2, kernel=7), skip=0.0)
+    x_BDS = torch.randn(3, 16, 23)
+    found = []
+    for training in (True, False):
+        convolution.train(training)
+        mixed = convolution.along_time(x_BDS, 3) if chunk is None else convolution.within_chunks(x_BDS, chunk)
+        found.append(mixed)
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)

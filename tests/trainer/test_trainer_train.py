@@ -1,4 +1,4 @@
-"""The plan of a run: budget, learning rate, patience, plateau, and its metrics."""
+"""What a run is asked to do, and its metrics."""
 
 import json
 import math
@@ -12,73 +12,11 @@ from services.trainer.metrics import Metrics, MetricsLog, read_metrics
 from services.trainer.recipes import RECIPES, choose, named, override, recipe_from_dict
 from services.trainer.runs import refuse_lossy, refuse_pruned, submit
 from services.trainer.servicer import TrainerServicer
-from services.trainer.train import (
-    Counters,
-    State,
-    Task,
-    eta_s,
-    learning_rate,
-    out_of_patience,
-    out_of_time,
-    planned_epochs,
-    share_done,
-)
 from voxloom import keys
 from voxloom.errors import BadInput, NotReady
 from voxloom.forgotten import add_mark
 from voxloom.jobs import Jobs
 from voxloom.storage import FolderStore
-
-
-def state_at(**counters: float) -> State:
-    return State(None, None, None, Counters(**counters))  # type: ignore[arg-type]
-
-
-def task_with(budget_s: float) -> Task:
-    return Task(RECIPES["tiny"], 1, budget_s, None, None, None)  # type: ignore[arg-type]
-
-
-def test_a_budget_ends_the_run_by_the_clock_on_any_machine():
-    task = task_with(200.0)
-    slow, fast = state_at(epoch=1, trained_s=50.0), state_at(epoch=20, trained_s=50.0)
-    assert share_done(task, slow) == share_done(task, fast) == 0.25
-    assert (planned_epochs(task, slow), planned_epochs(task, fast)) == (4, 80)
-    assert eta_s(task, slow) == eta_s(task, fast) == 150.0
-    assert not out_of_time(task, slow)
-    assert out_of_time(task, state_at(epoch=1, trained_s=200.0))
-
-
-def test_a_budget_never_adds_epochs_to_the_recipe():
-    recipe = RECIPES["tiny"]
-    state = state_at(epoch=recipe.epochs, trained_s=1.0)
-    assert share_done(task_with(200.0), state) == 1.0
-    assert planned_epochs(task_with(200.0), state) == recipe.epochs
-
-
-def test_without_budget_the_recipe_decides():
-    state = state_at(epoch=RECIPES["tiny"].epochs // 4, trained_s=4e9)
-    assert share_done(task_with(0.0), state) == 0.25
-    assert not out_of_time(task_with(0.0), state)
-
-
-@pytest.mark.parametrize("budget_s", [0.0, 1000.0])
-def test_learning_rate_warms_up_and_falls(budget_s):
-    task = task_with(budget_s)
-    epochs = task.recipe.epochs
-    states = [state_at(epoch=n, step=n * 50, trained_s=n * 1000 / epochs) for n in range(epochs + 1)]
-    rates = [learning_rate(task, state, 50) for state in states]
-    assert max(rates) <= task.recipe.learning_rate
-    assert rates[0] < rates[3] < rates[6]
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] == pytest.approx(0.01 * task.recipe.learning_rate)
-
-
-def test_patience_ends_a_run_without_gain():
-    recipe = RECIPES["tiny"]
-    late = 10 + recipe.patience_epochs
-    assert not out_of_patience(state_at(epoch=late, best_epoch=-1), recipe)
-    assert not out_of_patience(state_at(epoch=late - 1, best_epoch=10), recipe)
-    assert out_of_patience(state_at(epoch=late, best_epoch=10), recipe)
 
 
 def test_silence_is_recognised_as_the_plateau():

@@ -5,8 +5,8 @@
 
 Both train an encoder of the recipe's width, blocks, heads, feed-forward and kernel on the same batches of
 random features with lengths and texts like those of sentences: forward, CTC, backward, clipping, AdamW.
-SpeechBrain's is its TransformerASR with encoder_module="conformer" and relative positions behind the front-end
-of its LibriSpeech recipe. Rounds are interleaved and medians compared; one view of each utterance.
+SpeechBrain's is its TransformerASR with encoder_module="conformer" and relative positions behind the
+front-end of its LibriSpeech recipe. Rounds are interleaved, medians compared; one view of each utterance.
 
   voxloom            as it trains: products in bfloat16 where the processor has instructions for them, the
                      batch split over the threads, intermediate CTC
@@ -118,7 +118,7 @@ def ours(recipe: Recipe, device: torch.device, threads: int) -> Step:
 
 
 class SpeechBrain(nn.Module):
-    """(B, T, 80), lengths_B to log probabilities (B, S, V), of the parts of its LibriSpeech conformer_small."""
+    """(B, T, 80), lengths_B to log probabilities (B, S, V); the parts of its LibriSpeech conformer_small."""
 
     def __init__(self, config: ModelConfig) -> None:
         from speechbrain.lobes.models.convolution import ConvolutionFrontEnd

@@ -54,5 +54,6 @@ class Counters(BaseModel):
     best_epoch: int = -1
     silent_epochs: int = 0
     cooling: Cooling | None = None
+    one_view: bool = False  # of each batch: the time does not allow for two
     best: list[Best] = Field(default_factory=list)  # the best first
     mishaps: Mishaps = Field(default_factory=Mishaps)

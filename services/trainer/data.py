@@ -148,7 +148,7 @@ class TrainingData:
         groups = list(group_by_length([items[i] for i in order], length_s[order], self.recipe.batch_s))
         return [groups[i] for i in random.permutation(len(groups))]
 
-    def load(self, items: list[Item], step: int, easy: bool) -> Batch:
+    def load(self, items: list[Item], step: int, easy: bool, one_view: bool = False) -> Batch:
         """The batch of one step; all that is random in it depends on seed and step alone.
 
         What is `easy` has no masks, and no second view to agree with.
@@ -161,7 +161,7 @@ class TrainingData:
         if easy:
             return batch
         torch.manual_seed(self.seed * 1_000_003 + step)
-        views = 2 if self.recipe.consistency_weight else 1
+        views = 2 if self.recipe.consistency_weight and not one_view else 1
         log_mel_BTF = batch.log_mel_RBTF[0]
         return replace(
             batch, log_mel_RBTF=torch.stack([mask(log_mel_BTF, self.recipe) for _ in range(views)])

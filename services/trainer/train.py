@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -154,9 +155,10 @@ def loaded_ahead(data: TrainingData, plan: list[list[Item]], state: State, easy:
     """The epoch's remaining batches; while one is trained on, the next one's features are computed."""
     rest = list(enumerate(plan[state.at.step_in_epoch :], start=state.at.step))
     with ThreadPoolExecutor(1) as loader:
-        coming = deque(loader.submit(data.load, items, step, easy) for step, items in rest[:1])
+        load = partial(data.load, easy=easy, one_view=state.at.one_view)
+        coming = deque(loader.submit(load, items, step) for step, items in rest[:1])
         for step, items in rest[1:]:
-            coming.append(loader.submit(data.load, items, step, easy))
+            coming.append(loader.submit(load, items, step))
             yield coming.popleft().result()
         for last in coming:
             yield last.result()
@@ -209,9 +211,10 @@ def end_epoch(task: Task, state: State, scored: Score, hooks: Hooks) -> None:
     state.at.silent_epochs = state.at.silent_epochs + 1 if silent else 0
     message = ""
     if task.budget_s and state.at.epoch == 1:
-        message = (
-            f"about {task.schedule.planned_epochs(state.at)} epochs fit into {task.budget_s / 60:.1f} minutes"
-        )
+        state.at.one_view = not task.schedule.has_time_for_two_views(state.at)
+        fitting = f"about {task.schedule.planned_epochs(state.at)} epochs"
+        views = ", of one view each" if state.at.one_view else ""
+        message = f"{fitting} fit into {task.budget_s / 60:.1f} minutes{views}"
     message = plateau_advice(state.at) or message
     if cooling := task.schedule.cooling(state.at):
         state.at.cooling = cooling

@@ -32,8 +32,8 @@ class Poisoned(TrainingData):
     poison: Poison = lambda step, mishaps: False
     states: list[State] = field(default_factory=list)  # the state of the run, once there is one
 
-    def load(self, items: list[Item], step: int, easy: bool) -> Batch:
-        batch = super().load(items, step, easy)
+    def load(self, items: list[Item], step: int, easy: bool, one_view: bool = False) -> Batch:
+        batch = super().load(items, step, easy, one_view)
         if self.states and self.poison(step, self.states[-1].at.mishaps):
             batch.log_mel_RBTF[:, 0, :4] = float("nan")
         return batch

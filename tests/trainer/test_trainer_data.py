@@ -158,6 +158,7 @@ def test_masks_cover_bands_and_stretches_only():
     data, _ = training_data(clips_of([3.0]), TOKENIZER, RECIPE, 3)
     plain, masked = (data.load([(Draw(0, 1.0),)], 5, each).log_mel_RBTF for each in (True, False))
     assert (len(plain), len(masked)) == (1, 2)
+    assert len(data.load([(Draw(0, 1.0),)], 5, easy=False, one_view=True).log_mel_RBTF) == 1
     assert not torch.equal(masked[0], masked[1])
     changed = plain[0] != masked[0]
     whole = changed[0].all(dim=0)[None, :] | changed[0].all(dim=1)[:, None]

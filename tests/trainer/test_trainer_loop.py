@@ -44,6 +44,12 @@ def test_a_run_goes_on_when_some_of_its_data_was_withdrawn(tmp_path):
     assert not any(line.example_reference or line.example_hypothesis for line in after)
 
 
+@pytest.mark.parametrize(("budget_s", "one_view"), [(1e-3, True), (1e6, False), (0.0, False)])
+def test_a_short_budget_is_spent_on_one_view(tmp_path, budget_s, one_view):
+    bench = Bench(tmp_path, budget_s=budget_s)
+    assert bench.run().at.one_view == one_view
+
+
 def test_loss_falls(tmp_path):
     bench = Bench(
         tmp_path, replace(RECIPE, epochs=20, warmup_steps=5, learning_rate=3e-3, easy_above_cer=0.0)

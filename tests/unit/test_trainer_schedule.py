@@ -85,3 +85,11 @@ def test_a_run_cools_down_once_and_not_beyond_its_epochs():
     at.cooling = to_convergence().cooling(at)
     assert to_convergence().cooling(at) is None
     assert to_convergence().has_ended(at.model_copy(update={"epoch": RECIPE.epochs}))
+
+
+def test_a_budget_too_short_for_two_views_is_spent_on_one():
+    epoch_s, enough = 10.0, 1.3 * RECIPE.epochs
+    first = Counters(epoch=1, trained_s=epoch_s)
+    assert within((enough + 1) * epoch_s).has_time_for_two_views(first)
+    assert not within((enough - 1) * epoch_s).has_time_for_two_views(first)
+    assert to_convergence().has_time_for_two_views(first)

@@ -138,6 +138,11 @@ def run_summary(run: str) -> str:
     return check_key(f"runs/{run}/report/summary.json")
 
 
+def run_suspects(run: str) -> str:
+    """runs/<run>/report/suspects.json: transcripts that its weights doubt."""
+    return check_key(f"runs/{run}/report/suspects.json")
+
+
 def run_tensorboard(run: str, part: int) -> str:
     """runs/<run>/tensorboard/events.out.tfevents.<part>.voxloom: TensorBoard reads the parts in order."""
     return check_key(f"runs/{run}/tensorboard/events.out.tfevents.{part:010d}.voxloom")

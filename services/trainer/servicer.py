@@ -10,7 +10,7 @@ from services.trainer.config import TrainerConfig
 from services.trainer.curve import Curve, Latest, read_latest
 from services.trainer.metrics import Metrics
 from services.trainer.recipes import recipe_from_dict
-from services.trainer.report import audio_key, read_summary, utterances_key
+from services.trainer.report import audio_key, read_summary, read_suspects, utterances_key
 from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refuse_lossy, refuse_pruned, submit
 from voxloom import keys
 from voxloom.bundle import Export
@@ -67,7 +67,11 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     async def GetRunReport(self, request: pb.GetRunReportRequest, context: object) -> Message:
         run = (await blocking(read_run, self._store, request.run)).run
         summary = await blocking(read_summary, self._store, run)
-        return pb.GetRunReportResponse(summary_json=summary.model_dump_json())
+        suspects = await blocking(read_suspects, self._store, run)
+        return pb.GetRunReportResponse(
+            summary_json=summary.model_dump_json(),
+            suspects_json=suspects.model_dump_json() if suspects else "",
+        )
 
     async def ReadRunFile(self, request: pb.ReadRunFileRequest, context: object) -> AsyncIterator[Message]:
         run = (await blocking(read_run, self._store, request.run)).run

@@ -67,6 +67,10 @@ def test_a_run_is_shown_watched_and_compared(voxloom) -> None:
         ("val", "greedy"),
         ("test", "greedy"),
     }
+    assert found["suspects"]["scored"] == 12 + 4
+    doubted = json.loads(done(voxloom("runs", "show", RUNS[0], "--suspects", "--json")))
+    assert doubted == found["suspects"]
+    assert f"{doubted['found']} of 16 transcripts" in done(voxloom("runs", "show", RUNS[0], "--suspects"))
     compared = done(voxloom("runs", "compare", *RUNS))
     assert f"{RUNS[1]} against {RUNS[0]}" in compared
     assert "seed" in compared

@@ -83,6 +83,16 @@ def import_outcome(job: str, index: int) -> str:
     return check_key(f"{IMPORT_REPORTS}{job}/outcome-{index:05d}.jsonl")
 
 
+def text(name: str) -> str:
+    """texts/<name>.txt: a sentence a line."""
+    return check_key(f"{TEXTS}{name}.txt")
+
+
+def text_record(name: str) -> str:
+    """texts/<name>.json: what was found in it when it was added."""
+    return check_key(f"{TEXTS}{name}.json")
+
+
 def manifest(dataset: str, split: str) -> str:
     """manifests/<dataset>/<split>.csv"""
     return check_key(f"manifests/{dataset}/{split}.csv")

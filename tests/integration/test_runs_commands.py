@@ -101,3 +101,25 @@ def test_the_worst_can_be_listened_to_until_they_are_deleted(voxloom, trainer, t
     assert gone.code == 1
     assert files[0].name in gone.err
     assert "not allowed" in voxloom("runs", "listen", RUNS[0], "--utterance", "../../x").err
+
+
+def test_texts_come_and_go(voxloom, trainer, tmp_path: Path) -> None:
+    store: FolderStore = trainer[1]
+    files = {"more.txt": "cab cab\nzebra\n", "Mein Brief.txt": "a b c\n", "bad.txt": "caf\u00e9"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    told = done(voxloom("texts", "add", str(tmp_path / "more.txt"), str(tmp_path / "Mein Brief.txt")))
+    assert "more: 1 sentences, 2 words" in told
+    assert "1 a character that the model cannot write" in told
+    assert "e 1 times" in told
+    found = json.loads(done(voxloom("texts", "list", "--json")))
+    assert {each["words"] for each in found} == {2, 3}
+    assert store.get("texts/more.txt") == files["more.txt"].encode()
+    names = [each["name"] for each in found]
+    refused = voxloom("texts", "add", str(tmp_path / "bad.txt"))
+    assert (refused.code, "bad is not UTF-8 in line 1" in refused.err) == (1, True)
+    twice = voxloom("texts", "add", str(tmp_path / "more.txt"), str(tmp_path / "more.txt"))
+    assert "named twice" in twice.err
+    done(voxloom("texts", "remove", *names))
+    assert "no text yet" in done(voxloom("texts", "list"))
+    assert "no text 'more'" in voxloom("texts", "remove", "more").err

@@ -84,9 +84,9 @@ def test_a_page_and_event_files_are_written(voxloom, tmp_path: Path) -> None:
     page, boards = tmp_path / "run.html", tmp_path / "boards"
     done(voxloom("runs", "report", RUNS[0], "--html", str(page), "--audio", "--tensorboard", str(boards)))
     assert "data:audio/wav;base64,UklGR" in page.read_text()
-    (events,) = (boards / RUNS[0]).iterdir()
-    assert "tfevents" in events.name
-    assert events.stat().st_size > 200
+    events = list((boards / RUNS[0]).iterdir())  # a new one about every 15 s
+    assert all("tfevents" in each.name for each in events)
+    assert sum(each.stat().st_size for each in events) > 200
 
 
 def test_the_worst_can_be_listened_to_until_they_are_deleted(voxloom, trainer, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_worst_can_be_listened_to_until_they_are_deleted(voxloom, trainer, t
 
 def test_texts_come_and_go(voxloom, trainer, tmp_path: Path) -> None:
     store: FolderStore = trainer[1]
-    files = {"more.txt": "cab cab\nzebra\n", "Mein Brief.txt": "a b c\n", "bad.txt": "caf\u00e9"}
+    files = {"more.txt": "cab cab\nzebra\n", "Mein Brief.txt": "b b a\n", "bad.txt": "caf\u00e9"}
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="latin-1")
     told = done(voxloom("texts", "add", str(tmp_path / "more.txt"), str(tmp_path / "Mein Brief.txt")))

@@ -58,17 +58,27 @@ def main() -> int:
     )
     state = trained(task)
     print(f"{state.at.epoch} epochs, val {100 * state.at.best_wer:.1f} % WER; {left_out} clips left out")
-    suspects.MOST = len(clips.clips)  # the whole ranking
+    least = suspects.LEAST_DOUBT, suspects.LEAST_SCORE
+    suspects.MOST, suspects.LEAST_DOUBT, suspects.LEAST_SCORE = (
+        len(clips.clips),
+        -1e9,
+        -1e9,
+    )  # the whole ranking
     found = suspects.find_suspects(
         "r-bench", state.average, {"train": data.features}, tokenizer, lambda *done: None, {}
     )
-    tell(found.suspects, wrong)
+    tell(found.suspects, wrong, least)
     return 0
 
 
-def tell(found: Sequence[Suspect], wrong: set[str]) -> None:
+def tell(found: Sequence[Suspect], wrong: set[str], least: tuple[float, float]) -> None:
     hits = [each.utterance in wrong for each in found]
-    print(f"found    {len(found)}, {sum(hits)} of the {len(wrong)} swapped ones among them")
+    suspect = [
+        hit
+        for hit, each in zip(hits, found, strict=True)
+        if each.doubt >= least[0] and each.score >= least[1]
+    ]
+    print(f"found    {len(suspect)}, {sum(suspect)} of the {len(wrong)} swapped ones among them")
     print(f"recall   {sum(hits[: len(wrong)]) / len(wrong):.1%} of the swapped ones come first")
     precisions = [sum(hits[: rank + 1]) / (rank + 1) for rank, hit in enumerate(hits) if hit]
     print(f"ap       {sum(precisions) / len(wrong):.3f}")

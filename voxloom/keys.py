@@ -83,6 +83,16 @@ def import_outcome(job: str, index: int) -> str:
     return check_key(f"{IMPORT_REPORTS}{job}/outcome-{index:05d}.jsonl")
 
 
+def text(name: str) -> str:
+    """texts/<name>.txt: a sentence a line."""
+    return check_key(f"{TEXTS}{name}.txt")
+
+
+def text_record(name: str) -> str:
+    """texts/<name>.json: what was found in it when it was added."""
+    return check_key(f"{TEXTS}{name}.json")
+
+
 def manifest(dataset: str, split: str) -> str:
     """manifests/<dataset>/<split>.csv"""
     return check_key(f"manifests/{dataset}/{split}.csv")
@@ -136,6 +146,11 @@ def run_utterances(run: str) -> str:
 def run_summary(run: str) -> str:
     """runs/<run>/report/summary.json, counted from those lines."""
     return check_key(f"runs/{run}/report/summary.json")
+
+
+def run_suspects(run: str) -> str:
+    """runs/<run>/report/suspects.json: transcripts that its weights doubt."""
+    return check_key(f"runs/{run}/report/suspects.json")
 
 
 def run_tensorboard(run: str, part: int) -> str:

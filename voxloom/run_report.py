@@ -1,4 +1,5 @@
-"""What a run's weights make of val and test: one line an utterance, and the summary counted from those."""
+"""What a run's weights make of val and test, an utterance a line, the summary counted from those, and which
+transcripts they doubt."""
 
 from pydantic import Field
 
@@ -117,3 +118,29 @@ class RunSummary(Record):
 
     run: str
     results: list[Result]
+
+
+class Suspect(Part):
+    """A transcript that the model finds unlikely beside what it hears itself."""
+
+    utterance: str
+    split: SplitName
+    source: str
+    speaker: str
+    duration_s: float = Field(ge=0, allow_inf_nan=False)
+    audio_key: str
+    reference: str
+    heard: str  # greedy
+    doubt: float = Field(allow_inf_nan=False)  # natural logarithm, a character: heard against transcript
+    score: float = Field(allow_inf_nan=False)  # how far that is out of the ordinary of its source, robust z
+
+
+class Suspects(Record):
+    """runs/<run>/report/suspects.json: of all transcripts of train and val, those that may be wrong."""
+
+    run: str
+    scored: int
+    not_scored: dict[str, int] = Field(default_factory=dict)  # by reason
+    found: int  # how many are suspect; not all are listed
+    rule: str  # in words
+    suspects: list[Suspect]  # highest score first

@@ -55,12 +55,13 @@ def of_run(store: ObjectStore, run: str, mark: Withdrawn) -> None:
 
 
 def _of_report(store: ObjectStore, run: str, hashes: set[str]) -> None:
-    """Its lines; before them the summary, whole: the trainer counts what is left."""
+    """Its lines; before them the summary, whole: the trainer counts what is left. Then its suspects."""
     heard = keys.run_utterances(run)
     with suppress(NotFound):
         if any(digest(_utterance(line)) in hashes for line in read_lines(store, heard)):
             store.delete(keys.run_summary(run))
     drop_lines(store, heard, lambda line: digest(_utterance(line)) in hashes)
+    rewrite_document(store, keys.run_suspects(run), lambda item: digest(_utterance(item)) in hashes)
 
 
 def of_model(store: ObjectStore, model: str, hashes: set[str]) -> None:

@@ -29,14 +29,16 @@ def build(config: TrainerConfig, store: ObjectStore, bus: EventBus) -> Service:
         jobs, KIND, TrainJob(config, store, announce_trained).run, stage_failed(bus, "trainer")
     )
     reconcile = Reconcile(config, store, jobs)
+    servicer = TrainerServicer(config, store, jobs, worker.wake)
     return Service(
         name="trainer",
         address=f"{config.grpc_host}:{config.trainer_port}",
-        register=TrainerServicer(config, store, jobs, worker.wake).register,
+        register=servicer.register,
         handlers=handlers(reconcile),
         reconcile=reconcile,
         workers=[worker],
         looks=[look_at_jobs(jobs, KIND), TrainingGauges(store, jobs)],
+        close=servicer.close,
     )
 
 

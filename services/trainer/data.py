@@ -239,7 +239,7 @@ def training_data(
     targets = [tokenizer.encode(clip.row.text) for clip in kept]
     features = Features(Clips(kept, clips.samples), recipe, [*recorded, *coloured_noises(seed)])
     needed = [ctc_frames_needed(ids) for ids in targets]
-    between = tokenizer.encode(" ")
+    between = tokenizer.encode(" ") if tokenizer.spells(" ") else []
     return TrainingData(features, targets, needed, recipe, seed, between), len(clips.clips) - len(kept)
 
 

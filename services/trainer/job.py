@@ -29,10 +29,11 @@ from services.trainer.process import die_with_parent, fair_share, say, stopwatch
 from services.trainer.ranks import ALONE, Ranks, join
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
-from services.trainer.report import store_report
+from services.trainer.report import store_report, store_suspects
 from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
+from services.trainer.suspects import find_suspects
 from services.trainer.tensors import share
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
@@ -107,6 +108,7 @@ class _Run:
         best = self._patiently(lambda: self.checkpoints.load_best(state))
         language = self._patiently(lambda: self._language_model(task, state))
         self._patiently(lambda: self._report(task, state, language))
+        self._patiently(lambda: self._suspects(task, state))
         self._progress("exports")
         probe = [task.val.clean(Draw(index, 1.0)) for index in range(len(task.val.clips.clips))][
             :_PROBE_CLIPS
@@ -139,6 +141,15 @@ class _Run:
         ways = decoders(task.tokenizer, language.arpa, language.decoding.weights)
         lines = evaluate(state.average, splits, ways, self._evaluating)
         store_report(self.store, self.record.run, self.record.dataset, lines)
+
+    def _suspects(self, task: Task, state: State) -> None:
+        """Which transcripts of train and val the best weights doubt."""
+        splits: dict[SplitName, Features] = {"train": task.train.features, "val": task.val}
+        left_out = self.record.left_out
+        found = find_suspects(
+            self.record.run, state.average, splits, task.tokenizer, self._aligning, left_out
+        )
+        store_suspects(self.store, self.record.dataset, found)
 
     def _task(self) -> Task:
         tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
@@ -258,8 +269,14 @@ class _Run:
             raise Interrupted("stopped while loading; nothing was trained since the last checkpoint")
 
     def _evaluating(self, done: int, total: int) -> None:
+        self._tell_clip(f"transcribes {done} of {total} clips of val and test", done, total)
+
+    def _aligning(self, done: int, total: int) -> None:
+        self._tell_clip(f"lays the transcripts of {done} of {total} clips over their audio", done, total)
+
+    def _tell_clip(self, message: str, done: int, total: int) -> None:
         if done % 200 == 0 or done == total:
-            self._progress(f"transcribes {done} of {total} clips of val and test")
+            self._progress(message)
         if self.stop.is_set():
             raise Interrupted("stopped before the export; the next start goes on there")
 

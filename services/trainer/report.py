@@ -1,6 +1,7 @@
-"""A run's report in the store: utterances.jsonl, and summary.json counted from it. No torch.
+"""A run's report in the store: utterances.jsonl, summary.json counted from it, and suspects.json. No torch.
 
-Whoever is forgotten leaves both: ingest takes lines out and deletes the summary, which is counted anew here.
+Whoever is forgotten leaves all: ingest takes lines and suspects out and deletes the summary, which is counted
+anew here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from voxloom import keys
 from voxloom.errors import NotFound
 from voxloom.forgotten import digest, read_mark
 from voxloom.record import parse_lines, to_line
-from voxloom.run_report import HeardUtterance, RunSummary
+from voxloom.run_report import HeardUtterance, RunSummary, Suspect, Suspects
 from voxloom.run_summary import summarise
 from voxloom.storage import ObjectStore, exists, read_model, write_model
 
@@ -27,6 +28,23 @@ def store_report(store: ObjectStore, run: str, dataset: str, lines: Iterable[Hea
             return summary
         gone = now_gone
         _write_lines(store, run, list(read_lines(store, run)), gone)
+
+
+def store_suspects(store: ObjectStore, dataset: str, suspects: Suspects) -> None:
+    """Without what is withdrawn by then, as above."""
+    gone: set[str] | None = None
+    while (now_gone := _withdrawn(store, dataset)) != gone:
+        gone = now_gone
+        kept = [each for each in suspects.suspects if digest(each.utterance) not in gone]
+        write_model(store, keys.run_suspects(suspects.run), suspects.model_copy(update={"suspects": kept}))
+
+
+def read_suspects(store: ObjectStore, run: str) -> Suspects | None:
+    """None for a run without: one that has not ended, or that an earlier release trained."""
+    try:
+        return read_model(store, keys.run_suspects(run), Suspects)
+    except NotFound:
+        return None
 
 
 def read_summary(store: ObjectStore, run: str) -> RunSummary:
@@ -53,13 +71,19 @@ def read_lines(store: ObjectStore, run: str) -> Iterator[HeardUtterance]:
 
 def audio_key(store: ObjectStore, run: str, utterance: str) -> str:
     """Where an utterance of the report lies; NotFound unless the report speaks of it."""
-    with suppress(NotFound):
-        for line in read_lines(store, run):
-            if line.utterance == utterance and line.audio_key.startswith(keys.RAW):
-                return line.audio_key
+    for line in _spoken_of(store, run):
+        if line.utterance == utterance and line.audio_key.startswith(keys.RAW):
+            return line.audio_key
     raise NotFound(
         f"the report of run {run} has no utterance {utterance}; `voxloom runs show {run}` names the worst"
     )
+
+
+def _spoken_of(store: ObjectStore, run: str) -> Iterator[HeardUtterance | Suspect]:
+    with suppress(NotFound):
+        yield from read_lines(store, run)
+    if suspects := read_suspects(store, run):
+        yield from suspects.suspects
 
 
 def _write_lines(store: ObjectStore, run: str, lines: Iterable[HeardUtterance], gone: set[str]) -> None:

@@ -3,7 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from voxloom import keys
 from voxloom.corpora.sentences import sentence_key
@@ -15,6 +16,7 @@ from voxloom.tokenizer import CharTokenizer
 
 MAX_WORDS = 20_000_000  # of the user's texts: what is counted in a few minutes and memory that a trainer has
 MAX_LINE = 2_000  # bytes: longer lines are paragraphs, not sentences
+NOT_UTF8 = "not UTF-8"
 _TRANSCRIPTS = "transcripts of the training part"
 _SYNTHETIC = "tts_generated"
 
@@ -34,17 +36,21 @@ class Sentences:
 def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer) -> Sentences:
     """Of val and test nothing: their sentences are left out of the user's texts, and counted."""
     counts, transcripts = _transcripts(_rows(store, dataset, "train"))
-    held_out = {sentence_key(row.text) for split in ("val", "test") for row in _rows(store, dataset, split)}
+    reader = text_reader(store, dataset, tokenizer)
     sources = [transcripts]
     for info in list_all(store, keys.TEXTS):
         if info.key.endswith(".txt"):
-            room = MAX_WORDS - sum(source.words for source in sources[1:])
-            found, source = _Text(
-                store, info.key, next(iter(dataset.languages), ""), tokenizer, held_out, room
-            ).read()
+            with store.open(info.key) as file:
+                found, source = reader.read(file, info.key)
             counts.update(found)
             sources.append(source)
     return Sentences(dict(counts), sources)
+
+
+def text_reader(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer) -> "TextReader":
+    """In the language of the dataset, without its sentences of val and test."""
+    held_out = {sentence_key(row.text) for split in ("val", "test") for row in _rows(store, dataset, split)}
+    return TextReader(next(iter(dataset.languages), ""), tokenizer, held_out)
 
 
 def _rows(store: ObjectStore, dataset: DatasetRecord, split: SplitName) -> Iterator[Utterance]:
@@ -67,29 +73,29 @@ def _transcripts(rows: Iterator[Utterance]) -> tuple[Counter[str], TextSource]:
 
 
 @dataclass
-class _Text:
-    """One of the user's texts, a sentence a line."""
+class TextReader:
+    """Reads the user's texts, a sentence a line; what it cannot use is counted by reason."""
 
-    store: ObjectStore
-    key: str
     language: str
-    tokenizer: CharTokenizer
+    tokenizer: CharTokenizer | None  # None: whatever letters there are
     held_out: set[str]
-    room: int  # words that may still be taken
+    room: int = field(default_factory=lambda: MAX_WORDS)  # words that may still be taken
+    foreign: Counter[str] = field(default_factory=Counter)  # characters that the tokenizer lacks
 
-    def read(self) -> tuple[Counter[str], TextSource]:
+    def read(self, file: BinaryIO, name: str) -> tuple[Counter[str], TextSource]:
         counts: Counter[str] = Counter()
         left_out: Counter[str] = Counter()
         digest, words = hashlib.sha256(), 0
-        for line in self._lines(digest, left_out):
+        for line in _lines(file, digest, left_out):
             text = normalize(line, self.language)
             if reason := self._fault(text, words):
                 left_out[reason] += 1
             elif text:
                 counts[text] += 1
                 words += len(text.split())
+        self.room -= words
         source = TextSource(
-            name=self.key,
+            name=name,
             sentences=counts.total(),
             words=words,
             sha256=digest.hexdigest(),
@@ -97,24 +103,25 @@ class _Text:
         )
         return counts, source
 
-    def _lines(self, digest: "hashlib._Hash", left_out: Counter[str]) -> Iterator[str]:
-        with self.store.open(self.key) as file:
-            while line := file.readline(MAX_LINE + 1):
-                digest.update(line)
-                if len(line) > MAX_LINE:
-                    left_out[f"longer than {MAX_LINE} bytes"] += 1
-                    while line and not line.endswith(b"\n"):
-                        line = file.readline(MAX_LINE)
-                        digest.update(line)
-                    continue
-                try:
-                    yield line.decode("utf-8-sig")
-                except UnicodeDecodeError:
-                    left_out["not UTF-8"] += 1
-
     def _fault(self, text: str, words: int) -> str:
         if words >= self.room:
             return f"over {MAX_WORDS} words of text"
-        if not self.tokenizer.spells(text):
+        if self.tokenizer and not self.tokenizer.spells(text):
+            self.foreign.update(each for each in text if not self.tokenizer.spells(each))
             return "a character that the model cannot write"
         return "held out to measure with" if sentence_key(text) in self.held_out else ""
+
+
+def _lines(file: BinaryIO, digest: "hashlib._Hash", left_out: Counter[str]) -> Iterator[str]:
+    while line := file.readline(MAX_LINE + 1):
+        digest.update(line)
+        if len(line) > MAX_LINE:
+            left_out[f"longer than {MAX_LINE} bytes"] += 1
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE)
+                digest.update(line)
+            continue
+        try:
+            yield line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            left_out[NOT_UTF8] += 1

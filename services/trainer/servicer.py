@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Callable
 import grpc.aio
 from google.protobuf.message import Message
 
+from services.trainer import texts
 from services.trainer.config import TrainerConfig
 from services.trainer.curve import Curve, Latest, read_latest
 from services.trainer.metrics import Metrics
 from services.trainer.recipes import recipe_from_dict
-from services.trainer.report import audio_key, read_summary, utterances_key
+from services.trainer.report import audio_key, read_summary, read_suspects, utterances_key
 from services.trainer.runs import KIND, RunRecord, find_dataset, read_run, refuse_lossy, refuse_pruned, submit
 from voxloom import keys
 from voxloom.bundle import Export
 from voxloom.errors import BadInput, NotFound
+from voxloom.executor import BoundedExecutor
 from voxloom.forgotten import num_withdrawn
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.rpc import blocking
@@ -38,10 +40,14 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self, config: TrainerConfig, store: ObjectStore, jobs: Jobs, wake: Callable[[], None]
     ) -> None:
         self._config, self._store, self._jobs, self._wake = config, store, jobs, wake
+        self._text_checks = BoundedExecutor(1, 4, "text")  # minutes of computing for a large one
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         trainer_pb2_grpc.add_TrainerServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         return [pb.DESCRIPTOR.services_by_name["TrainerService"].full_name]
+
+    def close(self) -> None:
+        self._text_checks.shutdown()
 
     async def StartRun(self, request: pb.StartRunRequest, context: object) -> Message:
         return await blocking(self._start, request)
@@ -67,7 +73,11 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     async def GetRunReport(self, request: pb.GetRunReportRequest, context: object) -> Message:
         run = (await blocking(read_run, self._store, request.run)).run
         summary = await blocking(read_summary, self._store, run)
-        return pb.GetRunReportResponse(summary_json=summary.model_dump_json())
+        suspects = await blocking(read_suspects, self._store, run)
+        return pb.GetRunReportResponse(
+            summary_json=summary.model_dump_json(),
+            suspects_json=suspects.model_dump_json() if suspects else "",
+        )
 
     async def ReadRunFile(self, request: pb.ReadRunFileRequest, context: object) -> AsyncIterator[Message]:
         run = (await blocking(read_run, self._store, request.run)).run
@@ -75,6 +85,23 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             with await blocking(self._store.open, key) as file:
                 while part := await blocking(file.read, _PART_BYTES):
                     yield pb.ReadRunFileResponse(key=key, data=part)
+
+    async def AddText(self, request_iterator: AsyncIterator[pb.AddTextRequest], context: object) -> Message:
+        first = await anext(request_iterator, None)
+        if first is None or first.WhichOneof("part") != "name":
+            raise BadInput("the first message has no name; expected `name`, then `data` messages")
+        with texts.Incoming(first.name) as text:
+            async for message in request_iterator:
+                await blocking(text.write, message.data)
+            record = await self._text_checks.run(texts.add, self._store, text.name, text.file)
+        return to_text(record)
+
+    async def ListTexts(self, request: pb.ListTextsRequest, context: object) -> Message:
+        return pb.ListTextsResponse(texts=map(to_text, await blocking(texts.list_texts, self._store)))
+
+    async def RemoveText(self, request: pb.RemoveTextRequest, context: object) -> Message:
+        await blocking(texts.remove, self._store, request.name)
+        return pb.RemoveTextResponse()
 
     def _start(self, request: pb.StartRunRequest) -> pb.Run:
         if request.seed < 0 or request.budget_minutes < 0:
@@ -158,4 +185,19 @@ def to_metrics(line: Metrics) -> pb.RunMetrics:
         **plain,
         val_by_source={name: pb.SourceErrors(**vars(each)) for name, each in line.val_by_source.items()},
         examples=[pb.RunExample(**vars(each)) for each in line.examples],
+    )
+
+
+def to_text(record: texts.TextRecord) -> pb.Text:
+    return pb.Text(
+        name=record.name,
+        bytes=record.bytes,
+        checked=bool(record.etag),
+        added_at=record.added_at,
+        sha256=record.sha256,
+        sentences=record.sentences,
+        words=record.words,
+        left_out=record.left_out,
+        foreign_characters=record.foreign,
+        dataset=record.dataset,
     )

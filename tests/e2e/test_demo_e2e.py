@@ -38,6 +38,12 @@ def test_the_demo_walks_the_whole_loop_and_resumes(tmp_path: Path) -> None:
     assert report["imported"] == TRAIN - HELD_BACK + TEST
     assert report["test"]["utterances"] == TEST
     assert report["test"]["wer_low"] <= report["test"]["wer"] <= report["test"]["wer_high"]
+    assert 0 <= report["model"]["test_wer_greedy"] <= 2
+    assert 0 <= report["model"]["test_wer_lm"] <= 2
+    assert report["model"]["decoder"] in ("greedy", "beam")
+    assert {"best_val_wer", "val_wer_lm"} <= report.keys()
+    assert "of these words, greedy" in found.out
+    assert "with the language model" in found.out
     assert report["recorded"] == HELD_BACK
     assert report["policy"]["waits_for"] == 50 - HELD_BACK
     assert len(list((data / "runs").iterdir())) == 1

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from voxloom.run_report import Counted, Heard, HeardUtterance
+from voxloom.run_report import Counted, Heard, HeardUtterance, Suspect, Suspects
 from voxloom.wer import char_edits, word_edits
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -26,6 +26,19 @@ def report_line(number: int, reference: str, *, split: str = "test", **heard: st
         audio_key=f"raw/{source}/{speaker}/u-{split}-{number}.wav",
         reference=reference,
         heard={name: heard_as(reference, text) for name, text in heard.items()},
+    )
+
+
+def doubted(number: int, reference: str, heard: str, **fields: str) -> Suspect:
+    line = report_line(number, reference)
+    told = {name: getattr(line, name) for name in ("source", "speaker", "duration_s", "audio_key")}
+    given = {"utterance": f"u-train-{number}", "split": "train", "doubt": 2.0, "score": 20.0 - number}
+    return Suspect(**{**told, **given, "reference": reference, "heard": heard, **fields})
+
+
+def suspects(*found: Suspect, run: str = "r-1") -> Suspects:
+    return Suspects(
+        run=run, scored=100, not_scored={"too_fast_for_ctc": 2}, found=9, rule="r", suspects=[*found]
     )
 
 

@@ -67,6 +67,10 @@ def test_a_run_is_shown_watched_and_compared(voxloom) -> None:
         ("val", "greedy"),
         ("test", "greedy"),
     }
+    assert found["suspects"]["scored"] == 12 + 4
+    doubted = json.loads(done(voxloom("runs", "show", RUNS[0], "--suspects", "--json")))
+    assert doubted == found["suspects"]
+    assert f"{doubted['found']} of 16 transcripts" in done(voxloom("runs", "show", RUNS[0], "--suspects"))
     compared = done(voxloom("runs", "compare", *RUNS))
     assert f"{RUNS[1]} against {RUNS[0]}" in compared
     assert "seed" in compared
@@ -80,9 +84,9 @@ def test_a_page_and_event_files_are_written(voxloom, tmp_path: Path) -> None:
     page, boards = tmp_path / "run.html", tmp_path / "boards"
     done(voxloom("runs", "report", RUNS[0], "--html", str(page), "--audio", "--tensorboard", str(boards)))
     assert "data:audio/wav;base64,UklGR" in page.read_text()
-    (events,) = (boards / RUNS[0]).iterdir()
-    assert "tfevents" in events.name
-    assert events.stat().st_size > 200
+    events = list((boards / RUNS[0]).iterdir())  # a new one about every 15 s
+    assert all("tfevents" in each.name for each in events)
+    assert sum(each.stat().st_size for each in events) > 200
 
 
 def test_the_worst_can_be_listened_to_until_they_are_deleted(voxloom, trainer, tmp_path: Path) -> None:
@@ -97,3 +101,25 @@ def test_the_worst_can_be_listened_to_until_they_are_deleted(voxloom, trainer, t
     assert gone.code == 1
     assert files[0].name in gone.err
     assert "not allowed" in voxloom("runs", "listen", RUNS[0], "--utterance", "../../x").err
+
+
+def test_texts_come_and_go(voxloom, trainer, tmp_path: Path) -> None:
+    store: FolderStore = trainer[1]
+    files = {"more.txt": "cab cab\nzebra\n", "Mein Brief.txt": "b b a\n", "bad.txt": "caf\u00e9"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    told = done(voxloom("texts", "add", str(tmp_path / "more.txt"), str(tmp_path / "Mein Brief.txt")))
+    assert "more: 1 sentences, 2 words" in told
+    assert "1 a character that the model cannot write" in told
+    assert "e 1 times" in told
+    found = json.loads(done(voxloom("texts", "list", "--json")))
+    assert {each["words"] for each in found} == {2, 3}
+    assert store.get("texts/more.txt") == files["more.txt"].encode()
+    names = [each["name"] for each in found]
+    refused = voxloom("texts", "add", str(tmp_path / "bad.txt"))
+    assert (refused.code, "bad is not UTF-8 in line 1" in refused.err) == (1, True)
+    twice = voxloom("texts", "add", str(tmp_path / "more.txt"), str(tmp_path / "more.txt"))
+    assert "named twice" in twice.err
+    done(voxloom("texts", "remove", *names))
+    assert "no text yet" in done(voxloom("texts", "list"))
+    assert "no text 'more'" in voxloom("texts", "remove", "more").err

@@ -141,6 +141,7 @@ class World:
         data = b"".join(json.dumps(each).encode() + b"\n" for each in lines)
         self.store.put(keys.run_utterances("r-1"), data)
         self.store.put(keys.run_summary("r-1"), json.dumps({"worst": lines}).encode())
+        self.store.put(keys.run_suspects("r-1"), json.dumps({"found": 4, "suspects": lines}).encode())
 
     def records(self, *speakers: str, utterances: Sequence[str] = ()) -> list[RawUtterance]:
         found = look_up(self.store, utterances, speakers).clips

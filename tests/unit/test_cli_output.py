@@ -17,6 +17,7 @@ from voxloom.bus import new_event
 from voxloom.cli import output, streaming, subtitles
 from voxloom.cli.connect import find_addresses
 from voxloom.cli.demo.corpus import read_demo_corpus
+from voxloom.cli.demo.loop import results
 from voxloom.cli.demo.score import Heard, score, show
 from voxloom.datadir import DataDir, Running
 from voxloom.errors import BadInput, NotReady
@@ -211,3 +212,9 @@ def test_version() -> None:
 
 def test_a_typo_is_a_usage_error() -> None:
     assert CliRunner().invoke(cli.app, ["transcribe", "--formt", "x", "a.wav"]).exit_code == 2
+
+
+def test_the_demo_tells_both_decoders() -> None:
+    both = results({"greedy": 0.125, "beam": 0.0625}, "beam")
+    assert both == "greedy 12.5 % wrong, with the language model 6.2 % wrong (served)"
+    assert results({"greedy": 0.5}, "greedy") == "greedy 50.0 % wrong (served); there is no language model"

@@ -36,6 +36,7 @@ def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> 
     left = world.store.get(keys.run_utterances("r-1")).decode()
     assert all(name in left for name in kept)
     assert not exists(world.store, keys.run_summary("r-1"))
+    assert all(name in world.store.get(keys.run_suspects("r-1")).decode() for name in kept)
     assert (result["deleted"], result["datasets"]) == (2, {world.dataset.dataset: 2})
     assert (result["runs"], result["models"]) == (["r-1"], ["m-1"])
     for folder in (f"manifests/{world.dataset.dataset}", "runs/r-1", "models/m-1"):

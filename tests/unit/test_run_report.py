@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from report_maker import report_line, report_lines
+from report_maker import doubted, report_line, report_lines, suspects
 
 from services.trainer import report
 from voxloom import keys
@@ -110,6 +110,21 @@ def test_only_what_a_report_speaks_of_can_be_heard(tmp_path: Path) -> None:
     assert report.audio_key(store, "r-1", "u-test-0") == "raw/user_recorded/s0/u-test-0.wav"
     with pytest.raises(NotFound, match="has no utterance u-test-1"):
         report.audio_key(store, "r-1", "u-test-1")
+
+
+def test_suspects_are_heard_and_are_gone_when_they_are_withdrawn(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert report.read_suspects(store, "r-1") is None
+    add_mark(store, keys.withdrawn("manifests/d-1"), {"train": [digest("u-train-1")]}, "")
+    evil = doubted(3, "a", "b", audio_key="models/production.json")
+    report.store_suspects(store, "d-1", suspects(doubted(0, "a", "b"), doubted(1, "a", "b"), evil))
+    found = report.read_suspects(store, "r-1")
+    assert found is not None
+    assert [each.utterance for each in found.suspects] == ["u-train-0", "u-train-3"]
+    assert report.audio_key(store, "r-1", "u-train-0") == "raw/user_recorded/s0/u-test-0.wav"
+    for gone in ("u-train-1", "u-train-3"):
+        with pytest.raises(NotFound, match=f"has no utterance {gone}"):
+            report.audio_key(store, "r-1", gone)
 
 
 def test_runs_are_compared_on_what_both_heard() -> None:

@@ -4,14 +4,14 @@ import math
 import re
 
 import pytest
-from report_maker import report_lines
+from report_maker import doubted, report_lines, suspects
 from test_dataset_html import EVIL, Page
 
-from voxloom.cli import run_show
+from voxloom.cli import run_show, run_suspects
 from voxloom.cli.run_curves import Curve, curves_of, downsampled, sparkline
 from voxloom.cli.run_html import marked, page
 from voxloom.cli.run_plots import Bar, Series, intervals, lines
-from voxloom.errors import BadInput
+from voxloom.errors import BadInput, NotFound
 from voxloom.run_report import RunSummary
 from voxloom.run_summary import summarise
 from voxloom.v1 import trainer_pb2 as pb
@@ -79,7 +79,9 @@ def test_what_is_drawn_for_many_points_is_their_means() -> None:
 
 
 def test_the_page_is_whole_and_nothing_in_it_comes_alive() -> None:
-    text = page(run(), curves_of(metrics()), summary(), {"u-evil": b"RIFF", "u-test-0": b"RIFF"})
+    evil = dict.fromkeys(("source", "speaker", "audio_key", "utterance"), EVIL)
+    doubts = suspects(doubted(1, f"one {EVIL}", EVIL, **evil), doubted(2, "a", ""))
+    text = page(run(), curves_of(metrics()), summary(), dict.fromkeys(("u-evil", EVIL), b"RIFF"), doubts)
     found = Page(text)
     names = {name for name, _ in found.tags}
     assert not names & {"script", "img", "link", "iframe", "object", "s"}
@@ -152,3 +154,28 @@ def test_a_run_is_told_as_text(capsys: pytest.CaptureFixture[str]) -> None:
         "worst utterances",
     ):
         assert part in told
+
+
+def test_suspects_are_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    found = suspects(doubted(1, "stop", "no"), doubted(2, "go", ""))
+    run_suspects.tell_count(found, "r-1")
+    run_suspects.show_suspects(run_suspects.there(found, "r-1"), "r-1")
+    told = capsys.readouterr().out
+    written = page(run(), curves_of(metrics()), summary(), None, found)
+    for part in (
+        "9 of 100 transcripts",
+        "2 with the highest scores",
+        "2 too fast for ctc",
+        "voxloom runs listen r-1 --suspects 2",
+        "voxloom forget --utterance u-train-1 --utterance u-train-2",
+        "raw/commonvoice/s1/u-test-1.wav",
+        "speaker s1",
+        "stop",
+        "(nothing)",
+    ):
+        assert part in told
+        assert part in written
+    with pytest.raises(NotFound, match="run r-1 has no list"):
+        run_suspects.there(None, "r-1")
+    run_suspects.tell_count(suspects().model_copy(update={"found": 0}), "r-1")
+    assert capsys.readouterr().out == ""

@@ -7,7 +7,7 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, import_group, models, runs, store, text
+from voxloom.cli import dataset, import_group, models, runs, store, text, texts
 from voxloom.cli.ablate import ablate
 from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
@@ -63,6 +63,7 @@ app.command()(forecast)
 app.command()(transcribe)
 app.command()(forget)
 app.add_typer(text.app, name="text")
+app.add_typer(texts.app, name="texts")
 app.add_typer(store.app, name="store")
 app.command()(events)
 app.command()(status)

@@ -11,7 +11,7 @@ from voxloom.v1 import optimizer_pb2
 
 PROMOTE_TIMEOUT_S = 120.0
 
-_DECODERS = {"greedy": "greedy", "beam": "with the language model"}
+DECODERS = {"greedy": "greedy", "beam": "with the language model"}
 
 app = typer.Typer(
     no_args_is_help=True, help="List, show, promote and roll back models.", rich_markup_mode=None
@@ -101,7 +101,7 @@ def as_dict(model: optimizer_pb2.Model) -> dict[str, Any]:
         "served_bytes": model.served_bytes,
         "test_wer": model.test.wer,
         "test_wer_95": [model.test.wer_low, model.test.wer_high],
-        "test_wer_by_decoder": _by_decoder(model),
+        "test_wer_by_decoder": by_decoder(model),
         "real_time_factor": model.real_time_factor,
         "withdrawn_utterances": model.withdrawn_utterances,
         "bundle_record": json.loads(model.bundle_json or "{}"),
@@ -121,14 +121,14 @@ def _wer(test: optimizer_pb2.WordErrors) -> str:
     return percent(test.wer) if test.reference_words else "-"
 
 
-def _by_decoder(model: optimizer_pb2.Model) -> dict[str, float]:
+def by_decoder(model: optimizer_pb2.Model) -> dict[str, float]:
     """WER on the test set, by decoder; as decision.json has it for the file that is served."""
     artefacts = json.loads(model.decision_json or "{}").get("artefacts", {})
     measured = artefacts.get(model.served_file, {}).get("words_by_decoder", {})
     return {name: counts["rate"] for name, counts in measured.items()}
 
 
-def _served_decoder(model: optimizer_pb2.Model) -> str:
+def served_decoder(model: optimizer_pb2.Model) -> str:
     return str(json.loads(model.bundle_json or "{}").get("decoding", {}).get("decoder", ""))
 
 
@@ -146,10 +146,10 @@ def _show(model: optimizer_pb2.Model) -> None:
     say(f"trained in {model.run} on {model.dataset}, created {when(model.created_at)}")
     if model.test.reference_words:
         say(f"test    {describe_errors(model.test)}")
-        for name, rate in _by_decoder(model).items():
-            say(f"        {_DECODERS.get(name, name)}: WER {percent(rate)}")
-    if decoder := _served_decoder(model):
-        say(f"decoded {_DECODERS.get(decoder, decoder)}")
+        for name, rate in by_decoder(model).items():
+            say(f"        {DECODERS.get(name, name)}: WER {percent(rate)}")
+    if decoder := served_decoder(model):
+        say(f"decoded {DECODERS.get(decoder, decoder)}")
     _tell_withdrawn(model)
     if model.served_bytes:
         speed = f"{model.real_time_factor:.2g} s of computing per s of audio"

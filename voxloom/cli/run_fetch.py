@@ -10,7 +10,7 @@ from voxloom import keys
 from voxloom.cli.connect import CALL_TIMEOUT_S
 from voxloom.errors import BadInput, NotFound
 from voxloom.record import parse_lines, parse_model
-from voxloom.run_report import HeardUtterance, RunSummary
+from voxloom.run_report import HeardUtterance, RunSummary, Suspects
 from voxloom.v1 import trainer_pb2
 
 _READ_TIMEOUT_S = 600.0
@@ -42,15 +42,19 @@ def past_metrics(trainer: Any, run: str) -> Iterator[trainer_pb2.RunMetrics]:
             yield update.metrics
 
 
-def summary(trainer: Any, run: str) -> RunSummary | None:
-    """None while the run has no report."""
+def report(trainer: Any, run: str) -> tuple[RunSummary | None, Suspects | None]:
+    """What the finished weights make of val and test, and the transcripts that they doubt; None while the run
+    has no report, and None for suspects of a run of a release before there were any."""
     try:
         answer = trainer.GetRunReport(trainer_pb2.GetRunReportRequest(run=run), timeout=_READ_TIMEOUT_S)
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
-            return None
+            return None, None
         raise
-    return parse_model(f"the report of {run}", answer.summary_json, RunSummary)
+    found = parse_model(f"the report of {run}", answer.summary_json, RunSummary)
+    if not answer.suspects_json:
+        return found, None
+    return found, parse_model(f"the suspects of {run}", answer.suspects_json, Suspects)
 
 
 def heard(trainer: Any, run: str) -> Iterator[HeardUtterance]:

@@ -1,17 +1,17 @@
 """A run as one web page that needs nothing else: curves, rates with intervals, confusions, the worst."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 
 from voxloom.cli.html import Html, document, folded, table, text
 from voxloom.cli.output import clock, percent, when
 from voxloom.cli.run_curves import Curve, Curves, source_name
+from voxloom.cli.run_marks import marked, player
 from voxloom.cli.run_plots import STYLE, Bar, Series, intervals, lines
 from voxloom.cli.run_show import choose, confusion_row, group_row, interval, settings
+from voxloom.cli.run_suspects import section
 from voxloom.cli.runview import state_name
-from voxloom.run_report import Group, Result, RunSummary, Worst
+from voxloom.run_report import Group, Result, RunSummary, Suspects, Worst
 from voxloom.v1 import trainer_pb2
-from voxloom.wer import align
 
 _MOST_BARS = 20
 _MOST_EPOCHS = 12  # of a followed transcript
@@ -24,7 +24,11 @@ h3 small { font-weight: 400 } .big { font-size: 1.5rem; font-weight: 600 } .wors
 
 
 def page(
-    run: trainer_pb2.Run, curves: Curves, summary: RunSummary | None, clips: Mapping[str, bytes] | None = None
+    run: trainer_pb2.Run,
+    curves: Curves,
+    summary: RunSummary | None,
+    clips: Mapping[str, bytes] | None = None,
+    suspects: Suspects | None = None,
 ) -> str:
     """Every text in it is escaped: transcripts, names and ids come from outside. `clips`: WAV files by
     utterance, to be heard in the page."""
@@ -35,6 +39,7 @@ def page(
         *_curves(curves),
         *_examples(curves),
         *(_of_result(result, clips or {}) if result else ()),
+        *section(suspects, run.id, clips or {}),
         *_settings(run),
     ]
     return document(f"Run {run.id}", body, STYLE + _MARKS)
@@ -139,19 +144,6 @@ def _spread(changed: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     return [changed[round(index * step)] for index in range(_MOST_EPOCHS)]
 
 
-def marked(reference: str, hypothesis: str) -> str:
-    """What was heard as HTML: wrong words underlined, words left out struck through."""
-    parts = []
-    for op, said, heard in align(reference, hypothesis):
-        if op == "equal":
-            parts.append(text(heard))
-        if op in ("delete", "substitute"):
-            parts.append(f"<del>{text(said)}</del>")
-        if op in ("insert", "substitute"):
-            parts.append(f"<ins>{text(heard)}</ins>")
-    return " ".join(parts) or "(nothing)"
-
-
 def _of_result(result: Result, clips: Mapping[str, bytes]) -> Iterable[str]:
     yield f"<h2>Where the errors are: {text(result.split)}, {text(result.decoder)}</h2>"
     by_source = [each.model_copy(update={"name": source_name(each.name)}) for each in result.by_source]
@@ -196,10 +188,7 @@ def _worst(worst: Sequence[Worst], clips: Mapping[str, bytes]) -> Iterable[str]:
         errors = f"{each.words.errors} errors in {each.words.reference} words, {each.duration_s:.1f} s"
         yield f'<div class="worst"><p>{marked(each.reference, each.hypothesis)}</p>'
         yield f'<p class="dim">{text(errors)}, {text(each.audio_key)}</p>'
-        if each.utterance in clips:
-            source = f"data:audio/wav;base64,{base64.b64encode(clips[each.utterance]).decode()}"
-            label = text(f"audio of {each.utterance}")
-            yield f'<audio controls preload="none" aria-label="{label}" src="{source}"></audio>'
+        yield from player(each.utterance, clips)
         yield "</div>"
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from voxloom import keys
-from voxloom.cli import run_compare, run_fetch, run_html, run_show
+from voxloom.cli import run_compare, run_fetch, run_html, run_show, run_suspects
 from voxloom.cli.connect import DataOption, client
 from voxloom.cli.output import JsonOption, print_json, say
 from voxloom.cli.run_curves import curves_of
 from voxloom.errors import BadInput, NotFound
-from voxloom.run_report import RunSummary, Worst
+from voxloom.run_report import RunSummary, Suspects, Worst
 from voxloom.v1 import trainer_pb2
 
 _MOST_AUDIO = 10  # clips in a page
@@ -84,13 +84,12 @@ def report(
 def page_of(trainer: Any, run: trainer_pb2.Run, with_audio: bool) -> str:
     """The web page of a run; of one that has not ended, as far as it is."""
     curves = curves_of(run_fetch.past_metrics(trainer, run.id))
-    summary = run_fetch.summary(trainer, run.id)
+    summary, suspects = run_fetch.report(trainer, run.id)
     clips: dict[str, bytes] = {}
-    result = run_show.choose(summary) if summary else None
-    if result and with_audio:
-        worst = (each.utterance for each in result.worst[:_MOST_AUDIO])
-        clips = {each: run_fetch.audio(trainer, run.id, each) for each in worst}
-    return run_html.page(run, curves, summary, clips)
+    if with_audio:
+        wanted = [*_worst(summary)[:_MOST_AUDIO], *(suspects.suspects[:_MOST_AUDIO] if suspects else ())]
+        clips = {each.utterance: run_fetch.audio(trainer, run.id, each.utterance) for each in wanted}
+    return run_html.page(run, curves, summary, clips, suspects)
 
 
 def listen(
@@ -99,6 +98,10 @@ def listen(
         list[str] | None, typer.Option(metavar="ID", help="Of its report; may be given again.")
     ] = None,
     worst: Annotated[int, typer.Option(min=1, max=25, help="How many of the worst, if none is named.")] = 5,
+    suspects: Annotated[
+        int,
+        typer.Option(min=0, max=100, help="Instead, so many of those whose transcripts may be wrong."),
+    ] = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")] = Path(),
     data: DataOption = None,
 ) -> None:
@@ -106,25 +109,34 @@ def listen(
 
     \b
     Example:  voxloom runs listen --worst 3 --out worst
+              voxloom runs listen --suspects 10 --out suspects
               voxloom runs listen r-0123456789ab-tiny-s1 --utterance u-0123456789abcdef0123
     """
     with client("trainer", data) as trainer:
         found = run_fetch.get(trainer, run).id
-        told = {each.utterance: each for each in _worst(run_fetch.summary(trainer, found))}
-        for each in utterance or list(told)[:worst]:
+        summary, doubted = run_fetch.report(trainer, found)
+        if summary is None:
+            raise NotFound("the run has no report; it is written when the training ends")
+        texts = _texts(summary, run_suspects.there(doubted, found) if suspects else None)
+        for each in utterance or list(texts)[: suspects or worst]:
             path = out / f"{keys.check_id(each, 'utterance')}.wav"
             _write(path, run_fetch.audio(trainer, found, each))
             say(path)
-            if each in told:
-                say(f"  said  {told[each].reference}")
-                say(f"  heard {told[each].hypothesis or '(nothing)'}")
+            if each in texts:
+                say(f"  said  {texts[each][0]}")
+                say(f"  heard {texts[each][1] or '(nothing)'}")
+
+
+def _texts(summary: RunSummary, suspects: Suspects | None) -> dict[str, tuple[str, str]]:
+    """What is told of an utterance: its transcript and what was heard; the suspects or else the worst."""
+    if suspects:
+        return {each.utterance: (each.reference, each.heard) for each in suspects.suspects}
+    return {each.utterance: (each.reference, each.hypothesis) for each in _worst(summary)}
 
 
 def _worst(summary: RunSummary | None) -> list[Worst]:
     result = run_show.choose(summary) if summary else None
-    if result is None:
-        raise NotFound("the run has no report; it is written when the training ends")
-    return result.worst
+    return result.worst if result else []
 
 
 def _write(path: Path, data: bytes) -> None:

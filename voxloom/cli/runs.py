@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from voxloom.cli import run_fetch, run_reports, run_show
+from voxloom.cli import run_fetch, run_reports, run_show, run_suspects
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
 from voxloom.cli.output import JsonOption, percent, print_json, say, table, when
 from voxloom.cli.run_curves import curves_of
 from voxloom.cli.run_reports import RunArgument
 from voxloom.cli.runview import state_name, tell_end, watch
+from voxloom.run_report import Suspects
 from voxloom.v1 import trainer_pb2
 
 app = typer.Typer(
@@ -80,6 +81,12 @@ def show(
     decoder: Annotated[
         str, typer.Option(help="Of the report: greedy or lm; the better one if left out.")
     ] = "",
+    suspects: Annotated[
+        bool,
+        typer.Option(
+            "--suspects", help="Only the transcripts of train and val that the model finds unlikely."
+        ),
+    ] = False,
     json_: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -89,19 +96,25 @@ def show(
     \b
     Example:  voxloom runs show
               voxloom runs show r-0123456789ab-tiny-s1 --split val
+              voxloom runs show --suspects
     """
     with client("trainer", data) as trainer:
         found = run_fetch.get(trainer, run)
-        summary = run_fetch.summary(trainer, found.id)
+        summary, doubted = run_fetch.report(trainer, found.id)
+        if suspects:
+            _show_suspects(found.id, doubted, json_)
+            return
         curves = curves_of(run_fetch.past_metrics(trainer, found.id))
     if json_:
-        print_json({**as_dict(found), "report": summary and summary.model_dump()})
+        told = {"report": summary and summary.model_dump(), "suspects": doubted and doubted.model_dump()}
+        print_json({**as_dict(found), **told})
         return
     run_show.show(found)
     run_show.show_settings(found)
     run_show.show_curves(curves)
     if summary:
         run_show.show_report(summary, split, decoder)
+        run_suspects.tell_count(doubted, found.id)
     else:
         say("no report: it is written when the training ends")
 
@@ -143,6 +156,11 @@ def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
         "withdrawn_utterances": run.withdrawn_utterances,
         "record": json.loads(run.record_json or "{}"),
     }
+
+
+def _show_suspects(run: str, suspects: Suspects | None, json_: bool) -> None:
+    found = run_suspects.there(suspects, run)
+    print_json(found.model_dump()) if json_ else run_suspects.show_suspects(found, run)
 
 
 def _watch(trainer: Any, run: str) -> trainer_pb2.Run:

@@ -154,4 +154,6 @@ def epoch_line(metrics: trainer_pb2.RunMetrics, loss: float) -> str:
 
 
 def tell_end(run: trainer_pb2.Run) -> None:
-    say(f"run {run.id} is {state_name(run.state)}, best val WER {percent(run.best_val_wer)}", "green")
+    with_lm = f", {percent(run.val_wer_lm)} with the language model" * run.HasField("val_wer_lm")
+    best = f"best val WER {percent(run.best_val_wer)} greedy{with_lm}"
+    say(f"run {run.id} is {state_name(run.state)}, {best}", "green")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voxloom/v1/trainer.proto\x12\nvoxloom.v1\"X\n\x0fStartRunRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x16\n\x0e\x62udget_minutes\x18\x04 \x01(\x01\"\x11\n\x0fListRunsRequest\"1\n\x10ListRunsResponse\x12\x1d\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.voxloom.v1.Run\"\x1c\n\rGetRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"1\n\x0fWatchRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x11\n\tpast_only\x18\x02 \x01(\x08\"\"\n\x13GetRunReportRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\",\n\x14GetRunReportResponse\x12\x14\n\x0csummary_json\x18\x01 \x01(\t\"W\n\x12ReadRunFileRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12!\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x13.voxloom.v1.RunFile\x12\x11\n\tutterance\x18\x03 \x01(\t\"0\n\x13ReadRunFileResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xbc\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x15\n\rrecipe_reason\x18\x04 \x01(\t\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.voxloom.v1.RunState\x12\x12\n\ncreated_at\x18\x06 \x01(\t\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12&\n\x06latest\x18\x08 \x01(\x0b\x32\x16.voxloom.v1.RunMetrics\x12\x14\n\x0c\x62\x65st_val_wer\x18\t \x01(\x01\x12\x13\n\x0brecord_json\x18\n \x01(\t\x12\x1c\n\x14withdrawn_utterances\x18\x0b \x01(\x03\x12\x17\n\nval_wer_lm\x18\x14 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x64\x65\x63oding\x18\x15 \x01(\tB\r\n\x0b_val_wer_lm\"\x87\x04\n\nRunMetrics\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x03 \x01(\x05\x12\x13\n\x0bsteps_total\x18\x04 \x01(\x03\x12\x0c\n\x04loss\x18\x05 \x01(\x01\x12\x15\n\rlearning_rate\x18\x06 \x01(\x01\x12\x15\n\rgradient_norm\x18\x07 \x01(\x01\x12\x15\n\raudio_s_per_s\x18\x08 \x01(\x01\x12\r\n\x05\x65ta_s\x18\t \x01(\x01\x12\x14\n\x07val_wer\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07val_cer\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xample_reference\x18\x0c \x01(\t\x12\x1a\n\x12\x65xample_hypothesis\x18\r \x01(\t\x12\x0f\n\x07message\x18\x0e \x01(\t\x12\x11\n\ttrained_s\x18\x0f \x01(\x01\x12>\n\rval_by_source\x18\x10 \x03(\x0b\x32\'.voxloom.v1.RunMetrics.ValBySourceEntry\x12(\n\x08\x65xamples\x18\x11 \x03(\x0b\x32\x16.voxloom.v1.RunExample\x1aL\n\x10ValBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.voxloom.v1.SourceErrors:\x02\x38\x01\x42\n\n\x08_val_werB\n\n\x08_val_cer\"<\n\x0cSourceErrors\x12\x0b\n\x03wer\x18\x01 \x01(\x01\x12\x0b\n\x03\x63\x65r\x18\x02 \x01(\x01\x12\x12\n\nutterances\x18\x03 \x01(\x03\"3\n\nRunExample\x12\x11\n\treference\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"R\n\tRunUpdate\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.voxloom.v1.Run\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.voxloom.v1.RunMetrics*j\n\x07RunFile\x12\x18\n\x14RUN_FILE_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FILE_UTTERANCES\x10\x01\x12\x18\n\x14RUN_FILE_TENSORBOARD\x10\x02\x12\x12\n\x0eRUN_FILE_AUDIO\x10\x03*~\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATE_ACCEPTED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x12\n\x0eRUN_STATE_DONE\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x32\xae\x03\n\x0eTrainerService\x12\x38\n\x08StartRun\x12\x1b.voxloom.v1.StartRunRequest\x1a\x0f.voxloom.v1.Run\x12\x45\n\x08ListRuns\x12\x1b.voxloom.v1.ListRunsRequest\x1a\x1c.voxloom.v1.ListRunsResponse\x12\x34\n\x06GetRun\x12\x19.voxloom.v1.GetRunRequest\x1a\x0f.voxloom.v1.Run\x12@\n\x08WatchRun\x12\x1b.voxloom.v1.WatchRunRequest\x1a\x15.voxloom.v1.RunUpdate0\x01\x12Q\n\x0cGetRunReport\x12\x1f.voxloom.v1.GetRunReportRequest\x1a .voxloom.v1.GetRunReportResponse\x12P\n\x0bReadRunFile\x12\x1e.voxloom.v1.ReadRunFileRequest\x1a\x1f.voxloom.v1.ReadRunFileResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voxloom/v1/trainer.proto\x12\nvoxloom.v1\"X\n\x0fStartRunRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x16\n\x0e\x62udget_minutes\x18\x04 \x01(\x01\"\x11\n\x0fListRunsRequest\"1\n\x10ListRunsResponse\x12\x1d\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.voxloom.v1.Run\"\x1c\n\rGetRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"1\n\x0fWatchRunRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x11\n\tpast_only\x18\x02 \x01(\x08\"\"\n\x13GetRunReportRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"C\n\x14GetRunReportResponse\x12\x14\n\x0csummary_json\x18\x01 \x01(\t\x12\x15\n\rsuspects_json\x18\x02 \x01(\t\"W\n\x12ReadRunFileRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12!\n\x04\x66ile\x18\x02 \x01(\x0e\x32\x13.voxloom.v1.RunFile\x12\x11\n\tutterance\x18\x03 \x01(\t\"0\n\x13ReadRunFileResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xbc\x02\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0e\n\x06recipe\x18\x03 \x01(\t\x12\x15\n\rrecipe_reason\x18\x04 \x01(\t\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.voxloom.v1.RunState\x12\x12\n\ncreated_at\x18\x06 \x01(\t\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12&\n\x06latest\x18\x08 \x01(\x0b\x32\x16.voxloom.v1.RunMetrics\x12\x14\n\x0c\x62\x65st_val_wer\x18\t \x01(\x01\x12\x13\n\x0brecord_json\x18\n \x01(\t\x12\x1c\n\x14withdrawn_utterances\x18\x0b \x01(\x03\x12\x17\n\nval_wer_lm\x18\x14 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x64\x65\x63oding\x18\x15 \x01(\tB\r\n\x0b_val_wer_lm\"\x87\x04\n\nRunMetrics\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x03 \x01(\x05\x12\x13\n\x0bsteps_total\x18\x04 \x01(\x03\x12\x0c\n\x04loss\x18\x05 \x01(\x01\x12\x15\n\rlearning_rate\x18\x06 \x01(\x01\x12\x15\n\rgradient_norm\x18\x07 \x01(\x01\x12\x15\n\raudio_s_per_s\x18\x08 \x01(\x01\x12\r\n\x05\x65ta_s\x18\t \x01(\x01\x12\x14\n\x07val_wer\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07val_cer\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xample_reference\x18\x0c \x01(\t\x12\x1a\n\x12\x65xample_hypothesis\x18\r \x01(\t\x12\x0f\n\x07message\x18\x0e \x01(\t\x12\x11\n\ttrained_s\x18\x0f \x01(\x01\x12>\n\rval_by_source\x18\x10 \x03(\x0b\x32\'.voxloom.v1.RunMetrics.ValBySourceEntry\x12(\n\x08\x65xamples\x18\x11 \x03(\x0b\x32\x16.voxloom.v1.RunExample\x1aL\n\x10ValBySourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.voxloom.v1.SourceErrors:\x02\x38\x01\x42\n\n\x08_val_werB\n\n\x08_val_cer\"<\n\x0cSourceErrors\x12\x0b\n\x03wer\x18\x01 \x01(\x01\x12\x0b\n\x03\x63\x65r\x18\x02 \x01(\x01\x12\x12\n\nutterances\x18\x03 \x01(\x03\"3\n\nRunExample\x12\x11\n\treference\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"R\n\tRunUpdate\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.voxloom.v1.Run\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.voxloom.v1.RunMetrics\"8\n\x0e\x41\x64\x64TextRequest\x12\x0e\n\x04name\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x12\n\x10ListTextsRequest\"4\n\x11ListTextsResponse\x12\x1f\n\x05texts\x18\x01 \x03(\x0b\x32\x10.voxloom.v1.Text\"!\n\x11RemoveTextRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x14\n\x12RemoveTextResponse\"\xe9\x02\n\x04Text\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0f\n\x07\x63hecked\x18\x03 \x01(\x08\x12\x10\n\x08\x61\x64\x64\x65\x64_at\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x11\n\tsentences\x18\x06 \x01(\x03\x12\r\n\x05words\x18\x07 \x01(\x03\x12/\n\x08left_out\x18\x08 \x03(\x0b\x32\x1d.voxloom.v1.Text.LeftOutEntry\x12\x43\n\x12\x66oreign_characters\x18\t \x03(\x0b\x32\'.voxloom.v1.Text.ForeignCharactersEntry\x12\x0f\n\x07\x64\x61taset\x18\n \x01(\t\x1a.\n\x0cLeftOutEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x38\n\x16\x46oreignCharactersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*j\n\x07RunFile\x12\x18\n\x14RUN_FILE_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FILE_UTTERANCES\x10\x01\x12\x18\n\x14RUN_FILE_TENSORBOARD\x10\x02\x12\x12\n\x0eRUN_FILE_AUDIO\x10\x03*~\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATE_ACCEPTED\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x12\n\x0eRUN_STATE_DONE\x10\x03\x12\x14\n\x10RUN_STATE_FAILED\x10\x04\x32\x80\x05\n\x0eTrainerService\x12\x38\n\x08StartRun\x12\x1b.voxloom.v1.StartRunRequest\x1a\x0f.voxloom.v1.Run\x12\x45\n\x08ListRuns\x12\x1b.voxloom.v1.ListRunsRequest\x1a\x1c.voxloom.v1.ListRunsResponse\x12\x34\n\x06GetRun\x12\x19.voxloom.v1.GetRunRequest\x1a\x0f.voxloom.v1.Run\x12@\n\x08WatchRun\x12\x1b.voxloom.v1.WatchRunRequest\x1a\x15.voxloom.v1.RunUpdate0\x01\x12Q\n\x0cGetRunReport\x12\x1f.voxloom.v1.GetRunReportRequest\x1a .voxloom.v1.GetRunReportResponse\x12P\n\x0bReadRunFile\x12\x1e.voxloom.v1.ReadRunFileRequest\x1a\x1f.voxloom.v1.ReadRunFileResponse0\x01\x12\x39\n\x07\x41\x64\x64Text\x12\x1a.voxloom.v1.AddTextRequest\x1a\x10.voxloom.v1.Text(\x01\x12H\n\tListTexts\x12\x1c.voxloom.v1.ListTextsRequest\x1a\x1d.voxloom.v1.ListTextsResponse\x12K\n\nRemoveText\x12\x1d.voxloom.v1.RemoveTextRequest\x1a\x1e.voxloom.v1.RemoveTextResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNMETRICS_VALBYSOURCEENTRY']._loaded_options = None
   _globals['_RUNMETRICS_VALBYSOURCEENTRY']._serialized_options = b'8\001'
-  _globals['_RUNFILE']._serialized_start=1542
-  _globals['_RUNFILE']._serialized_end=1648
-  _globals['_RUNSTATE']._serialized_start=1650
-  _globals['_RUNSTATE']._serialized_end=1776
+  _globals['_TEXT_LEFTOUTENTRY']._loaded_options = None
+  _globals['_TEXT_LEFTOUTENTRY']._serialized_options = b'8\001'
+  _globals['_TEXT_FOREIGNCHARACTERSENTRY']._loaded_options = None
+  _globals['_TEXT_FOREIGNCHARACTERSENTRY']._serialized_options = b'8\001'
+  _globals['_RUNFILE']._serialized_start=2118
+  _globals['_RUNFILE']._serialized_end=2224
+  _globals['_RUNSTATE']._serialized_start=2226
+  _globals['_RUNSTATE']._serialized_end=2352
   _globals['_STARTRUNREQUEST']._serialized_start=40
   _globals['_STARTRUNREQUEST']._serialized_end=128
   _globals['_LISTRUNSREQUEST']._serialized_start=130
@@ -50,23 +54,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRUNREPORTREQUEST']._serialized_start=281
   _globals['_GETRUNREPORTREQUEST']._serialized_end=315
   _globals['_GETRUNREPORTRESPONSE']._serialized_start=317
-  _globals['_GETRUNREPORTRESPONSE']._serialized_end=361
-  _globals['_READRUNFILEREQUEST']._serialized_start=363
-  _globals['_READRUNFILEREQUEST']._serialized_end=450
-  _globals['_READRUNFILERESPONSE']._serialized_start=452
-  _globals['_READRUNFILERESPONSE']._serialized_end=500
-  _globals['_RUN']._serialized_start=503
-  _globals['_RUN']._serialized_end=819
-  _globals['_RUNMETRICS']._serialized_start=822
-  _globals['_RUNMETRICS']._serialized_end=1341
-  _globals['_RUNMETRICS_VALBYSOURCEENTRY']._serialized_start=1241
-  _globals['_RUNMETRICS_VALBYSOURCEENTRY']._serialized_end=1317
-  _globals['_SOURCEERRORS']._serialized_start=1343
-  _globals['_SOURCEERRORS']._serialized_end=1403
-  _globals['_RUNEXAMPLE']._serialized_start=1405
-  _globals['_RUNEXAMPLE']._serialized_end=1456
-  _globals['_RUNUPDATE']._serialized_start=1458
-  _globals['_RUNUPDATE']._serialized_end=1540
-  _globals['_TRAINERSERVICE']._serialized_start=1779
-  _globals['_TRAINERSERVICE']._serialized_end=2209
+  _globals['_GETRUNREPORTRESPONSE']._serialized_end=384
+  _globals['_READRUNFILEREQUEST']._serialized_start=386
+  _globals['_READRUNFILEREQUEST']._serialized_end=473
+  _globals['_READRUNFILERESPONSE']._serialized_start=475
+  _globals['_READRUNFILERESPONSE']._serialized_end=523
+  _globals['_RUN']._serialized_start=526
+  _globals['_RUN']._serialized_end=842
+  _globals['_RUNMETRICS']._serialized_start=845
+  _globals['_RUNMETRICS']._serialized_end=1364
+  _globals['_RUNMETRICS_VALBYSOURCEENTRY']._serialized_start=1264
+  _globals['_RUNMETRICS_VALBYSOURCEENTRY']._serialized_end=1340
+  _globals['_SOURCEERRORS']._serialized_start=1366
+  _globals['_SOURCEERRORS']._serialized_end=1426
+  _globals['_RUNEXAMPLE']._serialized_start=1428
+  _globals['_RUNEXAMPLE']._serialized_end=1479
+  _globals['_RUNUPDATE']._serialized_start=1481
+  _globals['_RUNUPDATE']._serialized_end=1563
+  _globals['_ADDTEXTREQUEST']._serialized_start=1565
+  _globals['_ADDTEXTREQUEST']._serialized_end=1621
+  _globals['_LISTTEXTSREQUEST']._serialized_start=1623
+  _globals['_LISTTEXTSREQUEST']._serialized_end=1641
+  _globals['_LISTTEXTSRESPONSE']._serialized_start=1643
+  _globals['_LISTTEXTSRESPONSE']._serialized_end=1695
+  _globals['_REMOVETEXTREQUEST']._serialized_start=1697
+  _globals['_REMOVETEXTREQUEST']._serialized_end=1730
+  _globals['_REMOVETEXTRESPONSE']._serialized_start=1732
+  _globals['_REMOVETEXTRESPONSE']._serialized_end=1752
+  _globals['_TEXT']._serialized_start=1755
+  _globals['_TEXT']._serialized_end=2116
+  _globals['_TEXT_LEFTOUTENTRY']._serialized_start=2012
+  _globals['_TEXT_LEFTOUTENTRY']._serialized_end=2058
+  _globals['_TEXT_FOREIGNCHARACTERSENTRY']._serialized_start=2060
+  _globals['_TEXT_FOREIGNCHARACTERSENTRY']._serialized_end=2116
+  _globals['_TRAINERSERVICE']._serialized_start=2355
+  _globals['_TRAINERSERVICE']._serialized_end=2995
 # @@protoc_insertion_point(module_scope)

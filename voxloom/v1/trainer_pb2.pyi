@@ -74,10 +74,12 @@ class GetRunReportRequest(_message.Message):
     def __init__(self, run: _Optional[str] = ...) -> None: ...
 
 class GetRunReportResponse(_message.Message):
-    __slots__ = ("summary_json",)
+    __slots__ = ("summary_json", "suspects_json")
     SUMMARY_JSON_FIELD_NUMBER: _ClassVar[int]
+    SUSPECTS_JSON_FIELD_NUMBER: _ClassVar[int]
     summary_json: str
-    def __init__(self, summary_json: _Optional[str] = ...) -> None: ...
+    suspects_json: str
+    def __init__(self, summary_json: _Optional[str] = ..., suspects_json: _Optional[str] = ...) -> None: ...
 
 class ReadRunFileRequest(_message.Message):
     __slots__ = ("run", "file", "utterance")
@@ -197,3 +199,69 @@ class RunUpdate(_message.Message):
     run: Run
     metrics: RunMetrics
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., metrics: _Optional[_Union[RunMetrics, _Mapping]] = ...) -> None: ...
+
+class AddTextRequest(_message.Message):
+    __slots__ = ("name", "data")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    data: bytes
+    def __init__(self, name: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ListTextsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListTextsResponse(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedCompositeFieldContainer[Text]
+    def __init__(self, texts: _Optional[_Iterable[_Union[Text, _Mapping]]] = ...) -> None: ...
+
+class RemoveTextRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RemoveTextResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Text(_message.Message):
+    __slots__ = ("name", "bytes", "checked", "added_at", "sha256", "sentences", "words", "left_out", "foreign_characters", "dataset")
+    class LeftOutEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class ForeignCharactersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_FIELD_NUMBER: _ClassVar[int]
+    ADDED_AT_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    FOREIGN_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes: int
+    checked: bool
+    added_at: str
+    sha256: str
+    sentences: int
+    words: int
+    left_out: _containers.ScalarMap[str, int]
+    foreign_characters: _containers.ScalarMap[str, int]
+    dataset: str
+    def __init__(self, name: _Optional[str] = ..., bytes: _Optional[int] = ..., checked: bool = ..., added_at: _Optional[str] = ..., sha256: _Optional[str] = ..., sentences: _Optional[int] = ..., words: _Optional[int] = ..., left_out: _Optional[_Mapping[str, int]] = ..., foreign_characters: _Optional[_Mapping[str, int]] = ..., dataset: _Optional[str] = ...) -> None: ...

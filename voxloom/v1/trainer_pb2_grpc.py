@@ -65,6 +65,21 @@ class TrainerServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.FromString,
                 _registered_method=True)
+        self.AddText = channel.stream_unary(
+                '/voxloom.v1.TrainerService/AddText',
+                request_serializer=voxloom_dot_v1_dot_trainer__pb2.AddTextRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_trainer__pb2.Text.FromString,
+                _registered_method=True)
+        self.ListTexts = channel.unary_unary(
+                '/voxloom.v1.TrainerService/ListTexts',
+                request_serializer=voxloom_dot_v1_dot_trainer__pb2.ListTextsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_trainer__pb2.ListTextsResponse.FromString,
+                _registered_method=True)
+        self.RemoveText = channel.unary_unary(
+                '/voxloom.v1.TrainerService/RemoveText',
+                request_serializer=voxloom_dot_v1_dot_trainer__pb2.RemoveTextRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_trainer__pb2.RemoveTextResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer(object):
@@ -112,6 +127,28 @@ class TrainerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddText(self, request_iterator, context):
+        """Checks and stores a text that language models are made of from then on, a sentence a line. The first
+        message is `name`, the rest `data`. One of the same name is replaced. INVALID_ARGUMENT if it is not UTF-8,
+        too large, or has no line that could be used; nothing of it is stored then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTexts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveText(self, request, context):
+        """NOT_FOUND if there is no such text. Models that were made with it keep what they know.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +181,21 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.ReadRunFile,
                     request_deserializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.SerializeToString,
+            ),
+            'AddText': grpc.stream_unary_rpc_method_handler(
+                    servicer.AddText,
+                    request_deserializer=voxloom_dot_v1_dot_trainer__pb2.AddTextRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_trainer__pb2.Text.SerializeToString,
+            ),
+            'ListTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTexts,
+                    request_deserializer=voxloom_dot_v1_dot_trainer__pb2.ListTextsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_trainer__pb2.ListTextsResponse.SerializeToString,
+            ),
+            'RemoveText': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveText,
+                    request_deserializer=voxloom_dot_v1_dot_trainer__pb2.RemoveTextRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_trainer__pb2.RemoveTextResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -309,6 +361,87 @@ class TrainerService(object):
             '/voxloom.v1.TrainerService/ReadRunFile',
             voxloom_dot_v1_dot_trainer__pb2.ReadRunFileRequest.SerializeToString,
             voxloom_dot_v1_dot_trainer__pb2.ReadRunFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddText(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/voxloom.v1.TrainerService/AddText',
+            voxloom_dot_v1_dot_trainer__pb2.AddTextRequest.SerializeToString,
+            voxloom_dot_v1_dot_trainer__pb2.Text.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.TrainerService/ListTexts',
+            voxloom_dot_v1_dot_trainer__pb2.ListTextsRequest.SerializeToString,
+            voxloom_dot_v1_dot_trainer__pb2.ListTextsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.TrainerService/RemoveText',
+            voxloom_dot_v1_dot_trainer__pb2.RemoveTextRequest.SerializeToString,
+            voxloom_dot_v1_dot_trainer__pb2.RemoveTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from voxloom.cli.demo.corpus import DemoCorpus, find_example, read_demo_corpus
-from voxloom.cli.demo.loop import Demo
+from voxloom.cli.demo.loop import Demo, results
 from voxloom.cli.demo.place import running_already, started_here
 from voxloom.cli.demo.report import Report, read_finished
 from voxloom.cli.output import percent, say
@@ -106,5 +106,9 @@ def _tell_finished(finished: dict[str, Any], folder: DataDir) -> None:
         f"the demo in {folder.root} is finished: WER {percent(test.get('wer', 0.0))} on "
         f"{test.get('utterances')} test utterances, {finished.get('total_s')} s in all"
     )
+    model = finished.get("model", {})
+    rates = {"greedy": model.get("test_wer_greedy"), "beam": model.get("test_wer_lm")}
+    if known := {name: rate for name, rate in rates.items() if rate is not None}:
+        say(f"of the words, {results(known, model.get('decoder', ''))}")
     say(f"its report is {folder.root / 'demo-report.json'}; go on with it: voxloom up --data {folder.root}")
     say("to see it again: voxloom demo --data ANOTHER_FOLDER")

@@ -1,6 +1,6 @@
 """The demo's phases, in the order of the flow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voxloom.cli import importing, runview
@@ -10,7 +10,7 @@ from voxloom.cli.demo.chain import Chain
 from voxloom.cli.demo.corpus import Clip, DemoCorpus
 from voxloom.cli.demo.place import Place
 from voxloom.cli.demo.report import Report
-from voxloom.cli.models import describe_errors
+from voxloom.cli.models import DECODERS, by_decoder, describe_errors, served_decoder
 from voxloom.cli.output import Meter, audio_time, percent, say, size, when
 from voxloom.cli.record import send_take
 from voxloom.errors import NotReady, VoxloomError
@@ -102,7 +102,11 @@ class Demo:
             run = runview.watch(trainer, run.id)
         runview.tell_end(run)
         self._report.add(
-            run=run.id, recipe=run.recipe, epochs=run.latest.epoch, best_val_wer=run.best_val_wer
+            run=run.id,
+            recipe=run.recipe,
+            epochs=run.latest.epoch,
+            best_val_wer=run.best_val_wer,
+            val_wer_lm=run.val_wer_lm if run.HasField("val_wer_lm") else None,
         )
         return run.id
 
@@ -111,13 +115,15 @@ class Demo:
         for reason in model.reasons:
             say(f"  {reason}")
         say(f"{model.served_file}, {size(model.served_bytes)}; {describe_errors(model.test)}")
+        say(f"of these words, {results(by_decoder(model), served_decoder(model))}")
 
     def _transcribe(self, model: optimizer_pb2.Model) -> None:
         with self._chain.client("inference") as inference:
             _, streamed = score.stream_all(inference, self._corpus.test[:STREAMED])
             heard, whole = score.recognize_all(inference, self._corpus.test)
         score.show(score.sample(heard, SHOWN))
-        say(f"Recognize: {_sentence(whole)}", "green")
+        decoder = DECODERS.get(served_decoder(model), "greedy")
+        say(f"Recognize, {decoder}: {_sentence(whole)}", "green")
         say(f"StreamingRecognize, the first {streamed.utterances}: {_sentence(streamed)}")
         speed = f"real-time factor {whole.real_time_factor:.3f}"
         say(f"{whole.audio_s:.0f} s of speech in {whole.wall_s:.1f} s, {speed}")
@@ -157,13 +163,27 @@ class Demo:
         say(f"Go on with it: {self._place.go_on}")
 
 
+def results(rates: Mapping[str, float], served: str) -> str:
+    """Greedy and with the language model, always both, and which of them is served."""
+    told = [
+        f"{name} {percent(rates[decoder])} wrong{' (served)' * (decoder == served)}"
+        for decoder, name in DECODERS.items()
+        if decoder in rates
+    ]
+    return ", ".join(told) + "; there is no language model" * ("beam" not in rates)
+
+
 def _figures(model: optimizer_pb2.Model) -> dict[str, Any]:
+    rates = by_decoder(model)
     return {
         "model": model.id,
         "dataset": model.dataset,
         "decision": model.decision,
         "reasons": list(model.reasons),
         "test_wer": model.test.wer,
+        "test_wer_greedy": rates.get("greedy"),
+        "test_wer_lm": rates.get("beam"),  # null without a language model
+        "decoder": served_decoder(model),
         "real_time_factor": model.real_time_factor,
         "served_bytes": model.served_bytes,
     }

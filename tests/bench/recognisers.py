@@ -6,10 +6,10 @@
 Reads CORPUS/manifest.tsv (path, text, split), lets each recogniser transcribe the clips of the split, and
 prints word error rate and real-time factor. For tests only: nothing of voxloom uses them.
 
-What they write is compared twice: normalised as voxloom does it, numbers as one number; and in the writing that
-suits them best, chosen utterance by utterance: digits one by one, in pairs or as one number, capitals letter by
-letter or as a word. That is kinder than anybody's practice, and nobody is blamed for writing "45" where somebody
-said "four five". voxloom's own rate on the same clips: tests/bench/an4.py.
+What they write is compared twice: normalised as voxloom does it, numbers as one number; and in the writing
+that suits them best, chosen utterance by utterance: digits one by one, in pairs or as one number, capitals
+letter by letter or as a word. So nobody is blamed for writing "45" where somebody said "four five".
+voxloom's own rate on the same clips: tests/bench/an4.py.
 """
 
 import argparse
@@ -62,10 +62,10 @@ def report(name: str, transcribe: Transcribe, clips: list[tuple[Samples, str]]) 
     plain = total(word_edits(reference, normalize(hypothesis, "en")) for reference, hypothesis in heard)
     edits = total(min(ways(*each), key=lambda way: way.errors) for each in heard)
     factor = seconds / (sum(len(samples) for samples, _ in clips) / audio.SAMPLE_RATE_HZ)
+    print(f"{name:20} {100 * plain.rate:5.1f} % WER as written, {100 * edits.rate:5.1f} % in the")
     print(
-        f"{name:20} {100 * plain.rate:5.1f} % WER as written, {100 * edits.rate:5.1f} % in the writing that suits"
+        f"{'':20} writing that suits it best ({edits.errors} of {edits.reference} words), real-time factor {factor:.3f}"
     )
-    print(f"{'':20} it best ({edits.errors} of {edits.reference} words), real-time factor {factor:.3f}")
 
 
 def read(corpus: Path, split: str, only: Path | None) -> Iterator[tuple[Samples, str]]:

@@ -62,10 +62,8 @@ def report(name: str, transcribe: Transcribe, clips: list[tuple[Samples, str]]) 
     plain = total(word_edits(reference, normalize(hypothesis, "en")) for reference, hypothesis in heard)
     edits = total(min(ways(*each), key=lambda way: way.errors) for each in heard)
     factor = seconds / (sum(len(samples) for samples, _ in clips) / audio.SAMPLE_RATE_HZ)
-    print(f"{name:20} {100 * plain.rate:5.1f} % WER as written, {100 * edits.rate:5.1f} % in the")
-    print(
-        f"{'':20} writing that suits it best ({edits.errors} of {edits.reference} words), real-time factor {factor:.3f}"
-    )
+    print(f"{name:20} {100 * plain.rate:5.1f} % WER as written, real-time factor {factor:.3f}")
+    print(f"{'':20} {100 * edits.rate:5.1f} % in the writing that suits it best, {edits.errors} errors")
 
 
 def read(corpus: Path, split: str, only: Path | None) -> Iterator[tuple[Samples, str]]:

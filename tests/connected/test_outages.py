@@ -224,13 +224,16 @@ def test_two_workers_share_jobs_without_doing_one_twice(s3_address: StoreAddress
     assert {record.result["by"] for record in records} == {worker.pid for worker in workers}
 
 
+NOT_SAVED = "no checkpoint could be written"
+
+
 def test_a_training_outlasts_an_outage_of_the_store(s3_restored: StoreAddress, tmp_path: Path) -> None:
     folder, dataset, _ = make_dataset(tmp_path / "store", clips=60)
     store = s3_restored.open()
     for info in list_all(folder, ""):
         store.put(info.key, folder.get(info.key))
     record = submit(store, Jobs(store), dataset, "smoke", seed=1, budget_minutes=0)
-    longer = record.model_copy(update={"recipe": {**record.recipe, "epochs": 20}})
+    longer = record.model_copy(update={"recipe": {**record.recipe, "epochs": 40}})
     write_model(store, keys.run_record(record.run), longer)
     env = os.environ | {
         "VOXLOOM_STORE": s3_restored.url,
@@ -240,22 +243,23 @@ def test_a_training_outlasts_an_outage_of_the_store(s3_restored: StoreAddress, t
         "VOXLOOM_TRAIN_THREADS": "1",
     }
     command = [sys.executable, "-m", "services.trainer", "run", record.run]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
         latest = keys.checkpoint(record.run, "latest.json")
         eventually(lambda: exists(store, latest), 120)
         services("stop", "s3")
-        time.sleep(5)
-        assert process.poll() is None
+        eventually(lambda: process.poll() is not None or NOT_SAVED in log.read_text(), 120)
+        assert process.poll() is None, log.read_text()[-3000:]
         services("start", "s3")
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said[-3000:]
+        assert process.wait(timeout=300) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
     assert patiently(lambda: exists(store, keys.export_file(record.run, "export.json")))
     told = " ".join(line.message for line in read_metrics(store, record.run))
-    assert "no checkpoint could be written" in told
+    assert NOT_SAVED in told
     assert "cannot be reached" in told
     assert "checkpoints are written again" in told
 

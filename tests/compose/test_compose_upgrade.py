@@ -114,6 +114,7 @@ def change_secrets(stack: Stack) -> str:
 
 
 def test_a_backup_brings_everything_back(served: Stack, tmp_path: Path) -> None:
+    eventually(lambda: all_done(served), 120, "the gate's word on the last training", served.logs)
     tmp_path.chmod(0o755)
     me = ("--user", f"{os.getuid() or 10001}:{os.getgid()}", "--volume", f"{tmp_path}:/backup")
     tmp_path.joinpath("store").mkdir()
@@ -134,6 +135,16 @@ def test_a_backup_brings_everything_back(served: Stack, tmp_path: Path) -> None:
     with served.client("inference") as inference:
         now = inference.GetServingModel(inference_pb2.GetServingModelRequest(), timeout=20)
     assert now.model == before["models/production.json"]["model"]
+
+
+def all_done(stack: Stack) -> bool:
+    """Every training that ended has been judged, and no job goes on."""
+    ended, judged = (
+        sum(key.endswith(name) for key in stack.keys(folder))
+        for folder, name in (("runs/", "/export.json"), ("models/", "/decision.json"))
+    )
+    records = [stack.document(key) for key in stack.keys("jobs/") if key.endswith(".json")]
+    return ended == judged and all(record["state"] in ("done", "failed") for record in records)
 
 
 def newest_dataset(stack: Stack) -> str:

@@ -62,7 +62,7 @@ class Recipe:
     tract: float = 0.08  # its formants are moved by up to this much
     concatenate: float = 0.2  # probability that a clip is followed by another one, and that by another
     concatenated_s: float = 20.0  # at most
-    patience_epochs: int = 25  # early stop: epochs without a better val WER
+    patience_epochs: int = 25  # without a better val WER; then the run cools down and ends
     bfloat16: bool = True  # matrix products, where the processor has instructions for them
     max_lost_fraction: float = 0.1  # refuses a dataset that lost more than this to faults
 

@@ -21,15 +21,19 @@ class Node:
         subprocess.run(["ip", "-n", self.namespace, *words], check=True, capture_output=True)
 
     def start(self, command: tuple[str, ...], **settings: str) -> "subprocess.Popen[str]":
-        env = {
-            **os.environ,
-            "PYTHONPATH": ":".join(sys.path),
-            "OMP_NUM_THREADS": "1",
-            "GLOO_SOCKET_IFNAME": self.interface,
-            **settings,
-        }
-        inside = ("ip", "netns", "exec", self.namespace, *command)
-        return subprocess.Popen(inside, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return start(("ip", "netns", "exec", self.namespace, *command), self.interface, **settings)
+
+
+def start(command: tuple[str, ...], interface: str, **settings: str) -> "subprocess.Popen[str]":
+    """One thread a process; gloo talks through the interface."""
+    env = {
+        **os.environ,
+        "PYTHONPATH": ":".join(sys.path),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": interface,
+        **settings,
+    }
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def why_not() -> str:

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from nodes import start
 from trainer_bench import Bench
 from trainer_maker import make_dataset
 
@@ -43,21 +43,10 @@ def once(step: int, mishaps: Mishaps) -> bool:
     return step in (3, 4, 5) and not mishaps.rollbacks
 
 
-def run(*command: str, **settings: str) -> "subprocess.Popen[str]":
-    env = {
-        **os.environ,
-        "PYTHONPATH": ":".join(sys.path),
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": "lo",
-        **settings,
-    }
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 def test_two_processes_do_what_one_with_two_copies_does(tmp_path: Path) -> None:
     script = tmp_path / "shared.py"
     script.write_text(SHARED)
-    process = run(*TORCHRUN, str(script), str(tmp_path))
+    process = start((*TORCHRUN, str(script), str(tmp_path)), "lo")
     said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said[-3000:]
     first, second = ((tmp_path / f"told-{rank}").read_text() for rank in (0, 1))
@@ -93,7 +82,7 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_as_if_nothing_had_been(
             "VOXLOOM_TRAIN_THREADS": "1" if disturbed else "2",
         }
         command = (sys.executable,) if not disturbed else (*TORCHRUN, "--max-restarts=4")
-        process = run(*command, "-m", "services.trainer", "run", run_id, **settings)
+        process = start((*command, "-m", "services.trainer", "run", run_id), "lo", **settings)
         if disturbed:
             deadline = time.monotonic() + 600
             while not last_step(store, run_id):

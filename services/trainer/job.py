@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torchaudio
@@ -18,36 +18,31 @@ from services.trainer.board import TensorBoard
 from services.trainer.checkpoint import Checkpoints, is_anchor
 from services.trainer.clips import load_split
 from services.trainer.config import TrainerConfig
-from services.trainer.data import Draw, Features, training_data
-from services.trainer.evaluate import decoders, evaluate
-from services.trainer.export import export
+from services.trainer.data import Features, training_data
 from services.trainer.feasible import in_words, left_out
+from services.trainer.finish import Finish
 from services.trainer.guard import Faults, Guard
-from services.trainer.language_model import Outcome, add_language_model
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.process import die_with_parent, fair_share, say, stopwatch
+from services.trainer.progress import Progress
 from services.trainer.ranks import ALONE, Ranks, join
 from services.trainer.recipes import Recipe, recipe_from_dict
 from services.trainer.replicas import MOST
-from services.trainer.report import store_report, store_suspects
 from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
-from services.trainer.suspects import find_suspects
 from services.trainer.tensors import share
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
 from voxloom import keys, logs
 from voxloom.config import load
 from voxloom.cpus import cpu_count
 from voxloom.errors import VoxloomError
-from voxloom.manifest import DatasetRecord, SplitName
+from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, open_store, write_model
 from voxloom.tokenizer import CharTokenizer
 
 _MAX_RESERVE_S = 30.0  # of a budget, for what comes after the last epoch: language model, report, export
-_PROBE_CLIPS = 6
 _log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 
 def run_job(run_id: str) -> int:
@@ -82,6 +77,7 @@ class _Run:
         self, config: TrainerConfig, run_id: str, folder: Path, stop: threading.Event, ranks: Ranks = ALONE
     ) -> None:
         self.config, self.folder, self.stop, self.ranks = config, folder, stop, ranks
+        self.progress = Progress(stop, quiet=ranks.rank > 0)
         secrets = (config.s3_access_key.get_secret_value(), config.s3_secret_key.get_secret_value())
         self.store: ObjectStore = open_store(config.store, access_key=secrets[0], secret_key=secrets[1])
         self.record = read_run(self.store, run_id)
@@ -105,27 +101,7 @@ class _Run:
         state = self._train(task, state)
         if self.ranks.rank:
             return {}
-        best = self._patiently(lambda: self.checkpoints.load_best(state))
-        language = self._patiently(lambda: self._language_model(task, state))
-        self._patiently(lambda: self._report(task, state, language))
-        self._patiently(lambda: self._suspects(task, state))
-        self._progress("exports")
-        probe = [task.val.clean(Draw(index, 1.0)) for index in range(len(task.val.clips.clips))][
-            :_PROBE_CLIPS
-        ]
-        probe = probe or [task.train.features.clean(Draw(0, 1.0))]
-        done = self._patiently(
-            lambda: export(
-                self.store,
-                self.record,
-                self.dataset,
-                state.average.cpu(),
-                task.tokenizer,
-                probe,
-                best.wer,
-                language,
-            )
-        )
+        done = self._finish(task).execute(state)
         return {
             "model": done.model,
             "val_wer": done.val_wer,
@@ -134,27 +110,10 @@ class _Run:
             "steps": state.at.step,
         }
 
-    def _report(self, task: Task, state: State, language: Outcome) -> None:
-        """What the best weights make of val and test, for `voxloom runs show`."""
-        test = load_split(self.store, self.dataset, "test", self.folder, self._loading)
-        splits: dict[SplitName, Features] = {"val": task.val, "test": Features(test, self.recipe)}
-        ways = decoders(task.tokenizer, language.arpa, language.decoding.weights)
-        lines = evaluate(state.average, splits, ways, self._evaluating)
-        store_report(self.store, self.record.run, self.record.dataset, lines)
-
-    def _suspects(self, task: Task, state: State) -> None:
-        """Which transcripts of train and val the best weights doubt."""
-        splits: dict[SplitName, Features] = {"train": task.train.features, "val": task.val}
-        left_out = self.record.left_out
-        found = find_suspects(
-            self.record.run, state.average, splits, task.tokenizer, self._aligning, left_out
-        )
-        store_suspects(self.store, self.record.dataset, found)
-
     def _task(self) -> Task:
         tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
-        train_clips = load_split(self.store, self.dataset, "train", self.folder, self._loading)
-        val_clips = load_split(self.store, self.dataset, "val", self.folder, self._loading)
+        train_clips = load_split(self.store, self.dataset, "train", self.folder, self.progress.loading)
+        val_clips = load_split(self.store, self.dataset, "val", self.folder, self.progress.loading)
         noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
         data, _ = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
         self.record = self._note_record(left_out=left_out(train_clips.clips, tokenizer, self.recipe))
@@ -215,7 +174,7 @@ class _Run:
         def restore(state: State) -> None:
             fresh = new_state(task)
             if self.ranks.rank == 0:
-                self._patiently(lambda: self.checkpoints.restore_anchor(state, fresh))
+                patiently(lambda: self.checkpoints.restore_anchor(state, fresh), self.config.train_give_up_s)
             share(state, self.ranks)
 
         return Guard(faults, restore)
@@ -235,15 +194,17 @@ class _Run:
         for damage in self.checkpoints.damaged:
             note(state, f"went on from an earlier checkpoint: {damage}")
 
-    def _patiently(self, act: Callable[[], Result]) -> Result:
-        """The end of hours of work outlasts an outage of the store."""
-        return patiently(act, self.config.train_give_up_s)
-
-    def _language_model(self, task: Task, state: State) -> Outcome:
-        threads = min(MOST, self.config.train_threads or cpu_count())
-        model = state.average.to(task.device)
-        return add_language_model(
-            self.store, self.dataset, model, task.val, task.tokenizer, threads, self._progress
+    def _finish(self, task: Task) -> Finish:
+        return Finish(
+            store=self.store,
+            record=self.record,
+            dataset=self.dataset,
+            task=task,
+            checkpoints=self.checkpoints,
+            progress=self.progress,
+            folder=self.folder,
+            threads=min(MOST, self.config.train_threads or cpu_count()),
+            give_up_s=self.config.train_give_up_s,
         )
 
     def _note_versions(self) -> RunRecord:
@@ -261,28 +222,6 @@ class _Run:
         if self.ranks.rank == 0:
             write_model(self.store, keys.run_record(record.run), record)
         return record
-
-    def _loading(self, done: int, total: int) -> None:
-        if done % 200 == 0 or done == total:
-            self._progress(f"loads clip {done} of {total}")
-        if self.stop.is_set():
-            raise Interrupted("stopped while loading; nothing was trained since the last checkpoint")
-
-    def _evaluating(self, done: int, total: int) -> None:
-        self._tell_clip(f"transcribes {done} of {total} clips of val and test", done, total)
-
-    def _aligning(self, done: int, total: int) -> None:
-        self._tell_clip(f"lays the transcripts of {done} of {total} clips over their audio", done, total)
-
-    def _tell_clip(self, message: str, done: int, total: int) -> None:
-        if done % 200 == 0 or done == total:
-            self._progress(message)
-        if self.stop.is_set():
-            raise Interrupted("stopped before the export; the next start goes on there")
-
-    def _progress(self, message: str) -> None:
-        if self.ranks.rank == 0:
-            say(done=0, total=0, message=message)
 
     def _tell(self, line: Metrics) -> None:
         if self.ranks.rank:

@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from services.trainer.averaging import choose_weights
+from services.trainer.checkpoint import Checkpoints
 from services.trainer.clips import Clip, Clips
 from services.trainer.data import Features, training_data
 from services.trainer.evaluate import decoders
@@ -61,12 +62,15 @@ def main() -> int:
     parser.add_argument("--recipe", default="tiny")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=NUMBER", help="changes to the recipe")
     parser.add_argument("--threads", type=int, default=cpu_count())
+    parser.add_argument("--folder", type=Path, help="for checkpoints: the same command goes on from there")
     args = parser.parse_args()
     recipe = override(named(args.recipe), {name: float(value) for name, value in pairs(args.set)})
     torch.set_num_threads(1)
     splits = {split: read(args.corpus, split) for split in ("train", "val", "test")}
     print(", ".join(f"{name} {len(clips.clips)} utterances" for name, clips in splits.items()))
-    found = [one(splits, recipe, seed, args.minutes, args.threads) for seed in args.seeds]
+    with tempfile.TemporaryDirectory() as scratch:
+        store = FolderStore(args.folder or Path(scratch))
+        found = [one(splits, recipe, seed, args.minutes, args.threads, store) for seed in args.seeds]
     for name in found[0]:
         rates = [each[name] for each in found]
         print(f"{name:<8} mean of {len(rates)}: {statistics.mean(rates):.2f} % WER")
@@ -78,7 +82,7 @@ def pairs(changes: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def one(
-    splits: dict[str, Clips], recipe: Recipe, seed: int, minutes: float, threads: int
+    splits: dict[str, Clips], recipe: Recipe, seed: int, minutes: float, threads: int, store: FolderStore
 ) -> dict[str, float]:
     """WER in percent by decoder."""
     alphabet = sorted({letter for clip in splits["train"].clips for letter in clip.row.text})
@@ -86,33 +90,28 @@ def one(
     data, _ = training_data(splits["train"], tokenizer, recipe, seed)
     val = Features(splits["val"], recipe)
     task = Task(recipe, seed, minutes * 60, data, val, tokenizer, threads=threads)
-    began = time.monotonic()
-    state = trained(task)
+    state, wer = trained(task, store)
     print(
-        f"seed {seed}: {state.at.epoch} epochs in {(time.monotonic() - began) / 60:.1f} min, "
-        f"val {100 * state.at.best_wer:.1f} %"
+        f"seed {seed}: {state.at.epoch} epochs in {state.at.trained_s / 60:.1f} min, val {100 * wer:.1f} %, "
+        f"best epochs {', '.join(f'{each.epoch} ({100 * each.wer:.1f} %)' for each in state.at.best)}"
     )
     return {name: rate(texts, f"{name} of seed {seed}") for name, texts in heard(task, state, splits).items()}
 
 
-def trained(task: Task) -> State:
-    """The state with the weights of its best epoch as its average."""
-    best: dict[str, torch.Tensor] = {}
+def trained(task: Task, store: FolderStore) -> tuple[State, float]:
+    """The state with the weights that would be exported as its average, and their WER on val."""
+    checkpoints = Checkpoints(store, f"r-seed-{task.seed}")
     state = new_state(task)
-    with tempfile.TemporaryDirectory() as folder:
-        log = MetricsLog(FolderStore(Path(folder)), "r-bench", 0, lambda line: None)
+    checkpoints.restore(state)
+    log = MetricsLog(store, checkpoints.run, state.at.step, lambda line: None)
 
-        def keep(at: State, wer: float, cer: float) -> None:
-            if wer <= at.at.best_wer:
-                best.update({name: value.clone() for name, value in at.average.state_dict().items()})
-            print(f"  epoch {at.at.epoch}: val {100 * wer:.1f} %", end="\r", file=sys.stderr, flush=True)
+    def keep(at: State, wer: float, cer: float) -> None:
+        checkpoints.save_best(at, wer, cer)
+        print(f"  epoch {at.at.epoch}: val {100 * wer:.1f} %", end="\r", file=sys.stderr, flush=True)
 
-        hooks = Hooks(
-            log=log, save=lambda at: None, save_best=keep, should_stop=lambda: False, lap=stopwatch()
-        )
-        state = train(task, state, hooks)
-    state.average.load_state_dict(best)
-    return state
+    hooks = Hooks(log=log, save=checkpoints.save, save_best=keep, should_stop=lambda: False, lap=stopwatch())
+    state = train(task, state, hooks)
+    return state, choose_weights(checkpoints, state, task.val, task.tokenizer)
 
 
 def heard(task: Task, state: State, splits: dict[str, Clips]) -> dict[str, Texts]:

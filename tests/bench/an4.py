@@ -85,17 +85,20 @@ def one(
     splits: dict[str, Clips], recipe: Recipe, seed: int, minutes: float, threads: int, store: FolderStore
 ) -> dict[str, float]:
     """WER in percent by decoder."""
-    alphabet = sorted({letter for clip in splits["train"].clips for letter in clip.row.text})
-    tokenizer = CharTokenizer.from_alphabet("".join(alphabet))
-    data, _ = training_data(splits["train"], tokenizer, recipe, seed)
-    val = Features(splits["val"], recipe)
-    task = Task(recipe, seed, minutes * 60, data, val, tokenizer, threads=threads)
+    task = task_of(splits, recipe, seed, minutes, threads)
     state, wer = trained(task, store)
     print(
         f"seed {seed}: {state.at.epoch} epochs in {state.at.trained_s / 60:.1f} min, val {100 * wer:.1f} %, "
         f"best epochs {', '.join(f'{each.epoch} ({100 * each.wer:.1f} %)' for each in state.at.best)}"
     )
     return {name: rate(texts, f"{name} of seed {seed}") for name, texts in heard(task, state, splits).items()}
+
+
+def task_of(splits: dict[str, Clips], recipe: Recipe, seed: int, minutes: float, threads: int) -> Task:
+    alphabet = sorted({letter for clip in splits["train"].clips for letter in clip.row.text})
+    tokenizer = CharTokenizer.from_alphabet("".join(alphabet))
+    data, _ = training_data(splits["train"], tokenizer, recipe, seed)
+    return Task(recipe, seed, minutes * 60, data, Features(splits["val"], recipe), tokenizer, threads=threads)
 
 
 def trained(task: Task, store: FolderStore) -> tuple[State, float]:

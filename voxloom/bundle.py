@@ -49,6 +49,15 @@ class Export(Record):
     trace: str = ""
 
 
+class GateVerdict(Part):
+    """What was decided of a bundle, for those who have nothing else; decision.json has all figures."""
+
+    outcome: str  # promoted, held or rejected
+    reasons: list[str]  # words and figures
+    production: str = ""  # the model it was held against
+    served_reason: str = ""  # why of all graphs this one is served
+
+
 class Bundle(Record):
     """models/<model>/bundle.json, written after the files it names; all hashes in it are checked on load.
 
@@ -62,7 +71,7 @@ class Bundle(Record):
     dataset: str
     created_at: str
     files: dict[str, FileHash]
-    served_file: str  # the graph that was measured and is served: model.onnx or model.int8.onnx
+    served_file: str  # the graph that was measured and is served
     languages: list[str]
     normalizer_version: int
     feature_version: int
@@ -70,6 +79,7 @@ class Bundle(Record):
     parameters: int
     recipe: str
     decoding: Decoding = Decoding()
+    verdict: GateVerdict | None = None
     trace: str = ""
 
 
@@ -79,11 +89,22 @@ class PointerEntry(Part):
     why: str
 
 
+class Pin(Part):
+    """The model in production stays until a person unpins it."""
+
+    at: str  # ISO 8601, UTC
+    why: str = ""
+
+
 class ProductionPointer(Record):
-    """models/production.json, moved by compare-and-swap only. `history` ends with the model in production."""
+    """models/production.json, moved by compare-and-swap only. `history` ends with the model in production.
+
+    While `pin` is set it does not move.
+    """
 
     model: str
     history: list[PointerEntry] = Field(default_factory=list)
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True)

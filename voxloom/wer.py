@@ -54,7 +54,7 @@ class Paired:
     """Model b against model a on the same utterances; negative `delta` means that b makes fewer errors."""
 
     delta: float  # error rate of b - error rate of a
-    low: float  # 95 % interval of delta
+    low: float  # interval of delta
     high: float
     p_better: float  # share of replications in which b makes fewer errors than a
 
@@ -116,7 +116,11 @@ def bootstrap_interval(
 
 
 def paired_bootstrap(
-    a: Sequence[Edits], b: Sequence[Edits], replications: int = 2000, seed: int = 0
+    a: Sequence[Edits],
+    b: Sequence[Edits],
+    replications: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
 ) -> Paired:
     """Both models on the same redrawn utterances, so that what is hard for both does not blur the difference.
 
@@ -136,7 +140,7 @@ def paired_bootstrap(
         ]
     )
     delta = float(difference.sum() / max(lengths.sum(), 1))
-    return Paired(delta, *interval(deltas), float(np.mean(deltas < 0)))
+    return Paired(delta, *interval(deltas, confidence), float(np.mean(deltas < 0)))
 
 
 def resample(
@@ -160,9 +164,9 @@ def resample(
     return np.concatenate(blocks, axis=1)
 
 
-def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The middle 95 % of what a bootstrap found."""
-    low, high = np.percentile(values, [2.5, 97.5])
+def interval(values: npt.NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """The middle share of what a bootstrap found."""
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 

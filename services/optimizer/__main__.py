@@ -20,7 +20,7 @@ def build(config: OptimizerConfig, store: ObjectStore, bus: EventBus) -> Service
     jobs = Jobs(store, lease_s=config.job_lease_s)
     reconcile = Reconcile(store, bus, jobs)
     threads = config.optimizer_threads or cpu_count()
-    job = OptimizeJob(store, bus, threads, config.gate_max_wer)
+    job = OptimizeJob(store, bus, threads, config.rules)
 
     return Service(
         name="optimizer",

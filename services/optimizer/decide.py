@@ -1,25 +1,18 @@
 """From measurements to decision.json."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import get_args
 
 from services.optimizer import gate, measure
+from services.optimizer.choose import Candidate, Choice, choose
 from services.optimizer.gate import Verdict
 from services.optimizer.measure import Decoders, Recogniser, Transcripts
-from services.optimizer.records import (
-    FP32,
-    INT8,
-    Artefact,
-    Decision,
-    ErrorCounts,
-    Parity,
-    Speed,
-    TestSet,
-)
+from services.optimizer.records import Artefact, Decision, ErrorCounts, Latency, Parity, Speed, TestSet
+from services.optimizer.rules import Rules
 from voxloom import wer
-from voxloom.bundle import Export, FileHash, ProductionPointer, load_bundle
+from voxloom.bundle import Export, FileHash, Pin, ProductionPointer, load_bundle
 from voxloom.errors import BadInput, NewerSchema, NotFound
 from voxloom.lm import DecoderName
 from voxloom.storage import ObjectStore
@@ -31,6 +24,7 @@ class Rival:
     """The model in production when the measuring began; without a recogniser it could not be loaded."""
 
     model: str
+    pin: Pin | None = None
     recogniser: Recogniser | None = None
     error: str = ""
 
@@ -39,11 +33,13 @@ class Rival:
 class Measured:
     """All that was found out about a candidate. `transcripts` holds the rival's too, under its model id."""
 
-    files: Mapping[str, FileHash]
+    files: Mapping[str, FileHash]  # the graphs
     transcripts: Transcripts
     parity: Parity | None
     speed: Speed
     rival: Rival | None
+    latencies: Mapping[str, list[Latency]] = field(default_factory=dict)
+    not_made: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_rival(store: ObjectStore, pointer: ProductionPointer | None) -> Rival | None:
@@ -54,19 +50,18 @@ def load_rival(store: ObjectStore, pointer: ProductionPointer | None) -> Rival |
     try:
         bundle = load_bundle(store, pointer.model)
         decoders = Decoders.of(bundle.record.decoding, bundle.tokenizer, bundle.language_model)
-        return Rival(pointer.model, Recogniser(bundle.served_graph, decoders))
+        return Rival(pointer.model, pointer.pin, Recogniser(bundle.served_graph, decoders))
     except NewerSchema:
         raise
     except (BadInput, NotFound) as error:
-        return Rival(pointer.model, error=str(error))
+        return Rival(pointer.model, pointer.pin, error=str(error))
 
 
-def decide(export: Export, measured: Measured, max_error_rate: float) -> Decision:
+def decide(export: Export, measured: Measured, rules: Rules) -> Decision:
     transcripts = measured.transcripts
     unit = unit_of(transcripts.references)
-    artefacts = {name: _artefact(name, measured, unit) for name in (FP32, INT8)}
-    served_file, served_reason = _choose(measured, unit)
-    verdict = _judge(measured, served_file, unit, max_error_rate)
+    choice = _choose(measured, unit, rules)
+    verdict = _judge(measured, choice.file, unit, rules)
     return Decision(
         model=export.model,
         run=export.run,
@@ -75,36 +70,45 @@ def decide(export: Export, measured: Measured, max_error_rate: float) -> Decisio
         outcome=verdict.outcome,
         reasons=verdict.reasons,
         production=measured.rival.model if measured.rival else "",
-        served_file=served_file,
-        served_reason=served_reason,
+        rules=rules,
+        served_file=choice.file,
+        served_reason=choice.reason,
         test=_describe_test(export.dataset, transcripts, unit),
-        artefacts=artefacts,
+        artefacts={name: _artefact(name, measured, unit, choice) for name in measured.files},
+        not_made=dict(measured.not_made),
         parity=measured.parity,
         speed=measured.speed,
         comparisons=verdict.comparisons,
-        worst=measure.worst(transcripts, served_file, unit),
+        worst=measure.worst(transcripts, choice.file, unit),
     )
 
 
-def _choose(measured: Measured, unit: Unit) -> tuple[str, str]:
-    fp32, int8 = (wer.total(measured.transcripts.edits(name, unit)) for name in (FP32, INT8))
-    return gate.choose_graph(fp32, int8, measured.speed, unit)
+def _choose(measured: Measured, unit: Unit, rules: Rules) -> Choice:
+    candidates = {
+        name: Candidate(
+            wer.total(measured.transcripts.edits(name, unit)), measured.speed.speedups.get(name, 0.0)
+        )
+        for name in measured.files
+    }
+    return choose(candidates, unit, rules.serve)
 
 
-def _judge(measured: Measured, served_file: str, unit: Unit, limit: float) -> Verdict:
+def _judge(measured: Measured, served_file: str, unit: Unit, rules: Rules) -> Verdict:
     transcripts, rival = measured.transcripts, measured.rival
     candidate = transcripts.edits(served_file, unit)
     if rival is None:
-        return gate.judge_first(candidate, unit, limit)
+        return gate.judge_first(candidate, unit, rules.gate.max_error_rate)
     if rival.recogniser is None:
         return gate.judge_without_rival(candidate, unit, rival.model, rival.error)
     groups = [gate.group_of(each.source) for each in transcripts.utterances]
-    return gate.judge(candidate, transcripts.edits(rival.model, unit), groups, unit, rival.model, limit)
+    production = transcripts.edits(rival.model, unit)
+    verdict = gate.judge(candidate, production, groups, unit, rival.model, rules.gate)
+    return gate.hold(verdict, rival.model, rival.pin) if rival.pin else verdict
 
 
-def _artefact(name: str, measured: Measured, unit: Unit) -> Artefact:
+def _artefact(name: str, measured: Measured, unit: Unit, choice: Choice) -> Artefact:
     transcripts, speed = measured.transcripts, measured.speed
-    seconds = speed.fp32_s if name == FP32 else speed.int8_s
+    seconds = speed.seconds.get(name, 0.0)
     return Artefact(
         file=name,
         sha256=measured.files[name].sha256,
@@ -114,6 +118,9 @@ def _artefact(name: str, measured: Measured, unit: Unit) -> Artefact:
         words_by_decoder=_by_decoder(transcripts, name),
         characters=measure.summarise(transcripts.edits(name, "characters")),
         by_group=_by_group(transcripts, name, unit),
+        speedup=speed.speedups.get(name, 0.0),
+        latencies=measured.latencies.get(name, []),
+        verdict=choice.verdicts[name],
     )
 
 

@@ -1,19 +1,19 @@
-"""The two decisions: which graph of a model is served, and whether the model is. Counts in, reasons out."""
+"""Whether a model takes over from the one in production. Counts in, reasons out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil
 
-from services.optimizer.records import FP32, INT8, Comparison, Outcome, Speed
+from services.optimizer.records import Comparison, Outcome
+from services.optimizer.rules import STANDARD, GateRules
 from voxloom import wer
+from voxloom.bundle import Pin
 from voxloom.wer import Edits, Unit
 
-MIN_INT8_SPEEDUP = 1.05  # below that a second graph is not worth an error
-INT8_TOLERANCE = 0.002  # errors that int8 may add, as a share of the reference
-MAX_ERROR_RATE = 0.9  # a model beyond it recognises next to nothing
-MIN_GROUP_REFERENCE = 100  # words; a smaller group cannot veto: its figures are chance
-
 OWN, GENERAL, ALL = "own voice", "general", "all"
+_ADVICE = (
+    "no difference is shown, so what is served stays; the next model is held against it again, and small "
+    "gains add up: add data and test sentences, or promote this one by hand"
+)
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,7 @@ def group_of(source: str) -> str:
     return OWN if source == "user_recorded" else GENERAL
 
 
-def choose_graph(fp32: Edits, int8: Edits, speed: Speed, unit: Unit) -> tuple[str, str]:
-    """The file to serve and why: int8 if it is faster and adds no more errors than allowed, else fp32."""
-    if not fp32.reference:
-        return FP32, "fp32: there was nothing to measure int8 on"
-    added, allowed = int8.errors - fp32.errors, ceil(INT8_TOLERANCE * fp32.reference)
-    figures = (
-        f"int8 is {speed.int8_speedup:.2f} times as fast and makes {int8.errors} errors against "
-        f"{fp32.errors} in {fp32.reference} {unit} (at most {allowed} more allowed)"
-    )
-    if added > allowed:
-        return FP32, f"fp32: {figures}, too many"
-    if speed.int8_speedup < MIN_INT8_SPEEDUP:
-        return FP32, f"fp32: {figures}, but should be at least {MIN_INT8_SPEEDUP} times as fast"
-    return INT8, f"int8: {figures}"
-
-
-def judge_alone(edits: Sequence[Edits], unit: Unit, limit: float = MAX_ERROR_RATE) -> list[str]:
+def judge_alone(edits: Sequence[Edits], unit: Unit, limit: float = STANDARD.gate.max_error_rate) -> list[str]:
     """Why a model must not be served whatever is in production; empty when nothing speaks against it."""
     counts = wer.total(edits)
     if not counts.reference:
@@ -60,7 +44,7 @@ def judge_alone(edits: Sequence[Edits], unit: Unit, limit: float = MAX_ERROR_RAT
     return []
 
 
-def judge_first(edits: Sequence[Edits], unit: Unit, limit: float = MAX_ERROR_RATE) -> Verdict:
+def judge_first(edits: Sequence[Edits], unit: Unit, limit: float = STANDARD.gate.max_error_rate) -> Verdict:
     """The verdict while nothing is in production."""
     if faults := judge_alone(edits, unit, limit):
         return Verdict("rejected", faults)
@@ -82,22 +66,49 @@ def judge(
     groups: Sequence[str],
     unit: Unit,
     production: str,
-    limit: float = MAX_ERROR_RATE,
+    rules: GateRules = STANDARD.gate,
 ) -> Verdict:
-    """Promotes a model with no more errors than the one in production, unless a group of utterances with
-    enough words has become significantly worse. Both heard the same utterances, in the same order."""
-    if faults := judge_alone(candidate, unit, limit):
+    """Promotes a model that is significantly worse in no group of utterances, own voice and general speech,
+    and better in one. Both models heard the same utterances, in the same order.
+
+    Groups that are too small neither veto nor pay; where all are, the whole test set is judged.
+    """
+    if faults := judge_alone(candidate, unit, rules.max_error_rate):
         return Verdict("rejected", faults)
-    comparisons = [compare(ALL, candidate, rival), *_by_group(candidate, rival, groups)]
-    faults = [_fault(each, unit, production) for each in comparisons if _vetoes(each)]
-    if faults:
-        return Verdict("rejected", faults, comparisons)
-    return Verdict("promoted", [_praise(comparisons[0], unit, production)], comparisons)
+    comparisons = [
+        compare(ALL, candidate, rival, rules.confidence),
+        *_by_group(candidate, rival, groups, rules.confidence),
+    ]
+    large = [each for each in comparisons[1:] if each.reference >= rules.min_words]
+    judged = large or comparisons[:1]
+    told = {each.group: _told(each, unit, production, rules) for each in judged}
+    worse = [told[each.group] for each in judged if each.significantly_worse]
+    better = [told[each.group] for each in judged if _is_better(each, rules)]
+    rest = [line for line in told.values() if line not in (*worse, *better)]
+    small = [_too_small(each, unit, rules) for each in comparisons[1:] if large and each not in large]
+    if worse:
+        return Verdict("rejected", [*worse, *better, *rest, *small], comparisons)
+    if better:
+        return Verdict("promoted", [*better, *rest, *small], comparisons)
+    return Verdict("rejected", [*rest, *small, _ADVICE], comparisons)
 
 
-def compare(group: str, candidate: Sequence[Edits], rival: Sequence[Edits]) -> Comparison:
+def hold(verdict: Verdict, production: str, pin: Pin) -> Verdict:
+    """The same while a person keeps the model in production where it is."""
+    if verdict.outcome != "promoted":
+        return verdict
+    why = f" ({pin.why})" if pin.why else ""
+    reason = (
+        f"{production} has been pinned since {pin.at[:10]}{why}: without that, this model would be promoted"
+    )
+    return Verdict("held", [reason, *verdict.reasons], verdict.comparisons)
+
+
+def compare(
+    group: str, candidate: Sequence[Edits], rival: Sequence[Edits], confidence: float = 0.95
+) -> Comparison:
     """Paired over utterances (Bisani and Ney 2004)."""
-    paired = wer.paired_bootstrap(rival, candidate)
+    paired = wer.paired_bootstrap(rival, candidate, confidence=confidence)
     ours, theirs = wer.total(candidate), wer.total(rival)
     return Comparison(
         group=group,
@@ -122,36 +133,48 @@ def describe(edits: Sequence[Edits], unit: Unit) -> str:
     )
 
 
-def _by_group(candidate: Sequence[Edits], rival: Sequence[Edits], groups: Sequence[str]) -> list[Comparison]:
+def _by_group(
+    candidate: Sequence[Edits], rival: Sequence[Edits], groups: Sequence[str], confidence: float
+) -> list[Comparison]:
     places = {name: [i for i, group in enumerate(groups) if group == name] for name in (OWN, GENERAL)}
     if not all(places.values()):
         return []  # one group is the whole test set
-    return [compare(name, [candidate[i] for i in at], [rival[i] for i in at]) for name, at in places.items()]
+    return [
+        compare(name, [candidate[i] for i in at], [rival[i] for i in at], confidence)
+        for name, at in places.items()
+    ]
 
 
-def _vetoes(comparison: Comparison) -> bool:
-    if comparison.group == ALL:
-        return comparison.candidate_errors > comparison.production_errors
-    return comparison.significantly_worse and comparison.reference >= MIN_GROUP_REFERENCE
+def _is_better(comparison: Comparison, rules: GateRules) -> bool:
+    if rules.better == "fewer":
+        return comparison.candidate_errors < comparison.production_errors
+    return comparison.significantly_better
 
 
-def _fault(comparison: Comparison, unit: Unit, production: str) -> str:
-    how = "significantly worse" if comparison.significantly_worse else "not better"
-    return f"{how} than {production} on {_figures(comparison, unit)}"
-
-
-def _praise(comparison: Comparison, unit: Unit, production: str) -> str:
-    how = "significantly better" if comparison.high < 0 else "not worse"
-    return f"{how} than {production} on {_figures(comparison, unit)}"
-
-
-def _figures(comparison: Comparison, unit: Unit) -> str:
+def _told(comparison: Comparison, unit: Unit, production: str, rules: GateRules) -> str:
+    """For example `significantly better than m-old on the whole test set: 30 errors against 90 in ...`."""
+    if comparison.significantly_worse:
+        how = "significantly worse than"
+    elif comparison.significantly_better:
+        how = "significantly better than"
+    elif _is_better(comparison, rules):
+        how = "fewer errors than"
+    else:
+        how = "neither better nor worse than"
     where = "the whole test set" if comparison.group == ALL else f"the group '{comparison.group}'"
     return (
-        f"{where}: {comparison.candidate_errors} errors against {comparison.production_errors} in "
-        f"{comparison.reference} {unit} ({_rate_name(unit)} difference {100 * comparison.delta:+.2f} points, "
-        f"95 % interval {100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}, "
+        f"{how} {production} on {where}: {comparison.candidate_errors} errors against "
+        f"{comparison.production_errors} in {comparison.reference} {unit} "
+        f"({_rate_name(unit)} difference {100 * comparison.delta:+.2f} points, {100 * rules.confidence:g} % "
+        f"interval {100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}, "
         f"p(better) {comparison.p_better:.2f})"
+    )
+
+
+def _too_small(comparison: Comparison, unit: Unit, rules: GateRules) -> str:
+    return (
+        f"the group '{comparison.group}' has {comparison.reference} {unit} in the test set, too few to judge "
+        f"by ({rules.min_words}): {comparison.candidate_errors} errors against {comparison.production_errors}"
     )
 
 

@@ -2,14 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
 
 from services.optimizer import testset
-from services.optimizer.records import FP32, INT8, ErrorCounts, Parity, ScoredUtterance, Speed
+from services.optimizer.records import FP32, ErrorCounts, Latency, Parity, ScoredUtterance, Speed
 from services.optimizer.testset import Progress
 from voxloom import wer
 from voxloom.audio import SAMPLE_RATE_HZ, Samples
@@ -25,6 +26,7 @@ from voxloom.tokenizer import CharTokenizer
 from voxloom.wer import Edits, Unit
 
 MAX_PARITY_DIFFERENCE = 1e-3
+LENGTHS_S = (1.0, 5.0, 15.0)
 _ROUNDS = 5
 _WORST = 20
 
@@ -160,20 +162,32 @@ def check_parity(export: Engine, folded: Engine, clips: Sequence[Samples]) -> Pa
     return Parity(clips=len(clips), max_abs_difference=worst, limit=MAX_PARITY_DIFFERENCE)
 
 
-def measure_speed(fp32: Recogniser, int8: Recogniser, clips: Sequence[Samples]) -> Speed:
-    """Each clip runs on both graphs in turn, so that whatever else the machine does slows both."""
+def measure_speed(recognisers: Mapping[str, Recogniser], clips: Sequence[Samples]) -> Speed:
+    """Each clip runs on all graphs in turn, so that whatever else the machine does slows all."""
     if not clips:
         return Speed()
-    both = {FP32: fp32, INT8: int8}
-    seconds = [_timings(both, fbank(samples)) for samples in clips]
-    ratios = [median(a / b for a, b in zip(each[FP32], each[INT8], strict=True)) for each in seconds]
+    seconds = [_timings(recognisers, fbank(samples)) for samples in clips]
     return Speed(
         clips=len(clips),
         audio_s=sum(len(samples) for samples in clips) / SAMPLE_RATE_HZ,
-        fp32_s=sum(median(each[FP32]) for each in seconds),
-        int8_s=sum(median(each[INT8]) for each in seconds),
-        int8_speedup=median(ratios),
+        seconds={name: sum(median(each[name]) for each in seconds) for name in recognisers},
+        speedups={name: median(_ratio(each, name) for each in seconds) for name in recognisers},
     )
+
+
+def measure_latencies(
+    graphs: Mapping[str, bytes], threads: Sequence[int], lengths_s: Sequence[float] = LENGTHS_S
+) -> dict[str, list[Latency]]:
+    """Graphs alone, in turn, on noise of fixed lengths: figures of different models can be compared."""
+    found: dict[str, list[Latency]] = {name: [] for name in graphs}
+    for count in threads:
+        engines = {name: Engine(graph, threads=count) for name, graph in graphs.items()}
+        for length_s in lengths_s:
+            features_TF = _noise(length_s)
+            calls = {name: partial(each.log_probs, [features_TF]) for name, each in engines.items()}
+            for name, times in in_turn(calls).items():
+                found[name].append(Latency(threads=count, audio_s=length_s, median_s=median(times)))
+    return found
 
 
 def worst(transcripts: Transcripts, name: str, unit: Unit) -> list[ScoredUtterance]:
@@ -194,14 +208,27 @@ def worst(transcripts: Transcripts, name: str, unit: Unit) -> list[ScoredUtteran
     ]
 
 
+def in_turn(calls: Mapping[str, Callable[[], object]], rounds: int = _ROUNDS) -> dict[str, list[float]]:
+    """Seconds of each call, round by round; one round before, which is not counted, warms up."""
+    timed = [{name: _time(call) for name, call in calls.items()} for _ in range(1 + rounds)]
+    return {name: [one[name] for one in timed[1:]] for name in calls}
+
+
 def _timings(recognisers: Mapping[str, Recogniser], features_TF: Features) -> dict[str, list[float]]:
-    rounds = [
-        {name: _time(each, features_TF) for name, each in recognisers.items()} for _ in range(1 + _ROUNDS)
-    ]
-    return {name: [one[name] for one in rounds[1:]] for name in recognisers}  # the first round warms up
+    return in_turn({name: partial(each.hear, features_TF) for name, each in recognisers.items()})
 
 
-def _time(recogniser: Recogniser, features_TF: Features) -> float:
+def _ratio(seconds: Mapping[str, Sequence[float]], name: str) -> float:
+    return median(fp32 / own for fp32, own in zip(seconds[FP32], seconds[name], strict=True))
+
+
+def _time(call: Callable[[], object]) -> float:
     start = time.perf_counter()
-    recogniser.hear(features_TF)
+    call()
     return time.perf_counter() - start
+
+
+def _noise(length_s: float) -> Features:
+    """Log-mel frames (T, 80) of white noise, the same each time."""
+    samples = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ))
+    return fbank(samples.astype(np.float32))

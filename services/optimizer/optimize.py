@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from services.optimizer import catalogue, measure, promote, quantize, testset
+from services.optimizer import candidates, catalogue, measure, promote, testset
+from services.optimizer.candidates import Graphs
 from services.optimizer.decide import Measured, Rival, decide, load_rival
 from services.optimizer.exports import TOKENS, Exported, read_export
 from services.optimizer.measure import Decoders, Recogniser, Transcripts
-from services.optimizer.records import FP32, INT8, Decision, HypothesisLine
+from services.optimizer.records import FP32, Decision, HypothesisLine
+from services.optimizer.rules import STANDARD, Rules
 from voxloom import keys, lm, storage
 from voxloom.bundle import (
     Bundle,
     FileHash,
+    GateVerdict,
     hash_bytes,
     load_bundle,
     read_pointer,
@@ -40,11 +43,11 @@ _log = logging.getLogger(__name__)
 class OptimizeJob:
     """Runs one job; run again after a crash it repeats the measuring, but never a decision that stands."""
 
-    def __init__(self, store: ObjectStore, bus: EventBus, threads: int, max_error_rate: float) -> None:
+    def __init__(self, store: ObjectStore, bus: EventBus, threads: int, rules: Rules = STANDARD) -> None:
         self._store = store
         self._bus = bus
         self._threads = threads
-        self._max_error_rate = max_error_rate
+        self._rules = rules
 
     def run(self, job: JobRecord, lease: Lease) -> dict[str, Any]:
         """Returns outcome and reasons, the job's result."""
@@ -59,28 +62,29 @@ class OptimizeJob:
     def _measure_and_decide(self, exported: Exported, lease: Lease) -> None:
         """Leaves no decision when somebody moved the production pointer in the meantime."""
         pointer, etag = read_pointer(self._store)
-        graphs = _make_graphs(exported)
+        clips = candidates.calibration_clips(self._store, exported.record.dataset)
+        graphs = candidates.make(exported.graph, clips, self._rules.serve)
         measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
-        decision = decide(exported.record, measured, self._max_error_rate)
+        decision = decide(exported.record, measured, self._rules)
         lease.check()
         if read_pointer(self._store)[1] == etag:
             self._write(exported, graphs, measured.transcripts, decision)
-            if decision.outcome == "rejected":
+            if decision.outcome != "promoted":
                 tell(self._bus, decision, exported.record.trace)
 
-    def _measure(
-        self, exported: Exported, graphs: Mapping[str, bytes], rival: Rival | None, lease: Lease
-    ) -> Measured:
+    def _measure(self, exported: Exported, graphs: Graphs, rival: Rival | None, lease: Lease) -> Measured:
         utterances = testset.read_utterances(self._store, exported.record.dataset)
         decoders = Decoders.of(exported.record.decoding, exported.tokenizer, exported.language_model)
-        both = {name: Recogniser(graph, decoders) for name, graph in graphs.items()}
+        every = {name: Recogniser(graph, decoders) for name, graph in graphs.made.items()}
         clips = testset.some_clips(self._store, utterances, _CLIPS)
-        parity = measure.check_parity(Engine(exported.graph), both[FP32].engine, clips) if clips else None
-        speed = measure.measure_speed(both[FP32], both[INT8], clips)
-        heard_by = both | ({rival.model: rival.recogniser} if rival and rival.recogniser else {})
+        parity = measure.check_parity(Engine(exported.graph), every[FP32].engine, clips) if clips else None
+        speed = measure.measure_speed(every, clips)
+        latencies = measure.measure_latencies(graphs.made, sorted({1, self._threads}))
+        lease.check()
+        heard_by = every | ({rival.model: rival.recogniser} if rival and rival.recogniser else {})
         transcripts = self._transcribe(utterances, heard_by, lease)
-        files = {name: hash_bytes(data) for name, data in _files(exported, graphs).items()}
-        return Measured(files, transcripts, parity, speed, rival)
+        files = {name: hash_bytes(data) for name, data in graphs.made.items()}
+        return Measured(files, transcripts, parity, speed, rival, latencies, graphs.not_made)
 
     def _transcribe(
         self, utterances: Sequence[Utterance], recognisers: Mapping[str, Recogniser], lease: Lease
@@ -94,15 +98,15 @@ class OptimizeJob:
         return measure.transcribe_all(self._store, utterances, recognisers, self._threads, progress)
 
     def _write(
-        self, exported: Exported, graphs: Mapping[str, bytes], transcripts: Transcripts, decision: Decision
+        self, exported: Exported, graphs: Graphs, transcripts: Transcripts, decision: Decision
     ) -> None:
         """Files, then the bundle that names them, then the decision, which makes all of it count."""
         model = decision.model
-        files = _files(exported, graphs)
+        files = _files(exported, candidates.kept(graphs, decision.served_file))
         hashes = {name: write_file(self._store, model, name, data) for name, data in files.items()}
         lines = _hypothesis_lines(transcripts, decision.served_file)
         write_file(self._store, model, catalogue.HYPOTHESES, lines)
-        write_bundle(self._store, _bundle(exported, hashes, decision.served_file))
+        write_bundle(self._store, _bundle(exported, hashes, decision))
         load_bundle(self._store, model)  # what inference will do: a fault shows here, before anything counts
         write_decision(self._store, decision)
 
@@ -115,9 +119,9 @@ def finish(store: ObjectStore, bus: EventBus, model: str, trace: str) -> Decisio
     """
     decision, _ = catalogue.read_decision(store, model)
     pointer, etag = read_pointer(store)
-    if decision is None or decision.outcome == "rejected" or promote.was_promoted(pointer, model):
+    if decision is None or decision.outcome != "promoted" or promote.was_promoted(pointer, model):
         return decision
-    if decision.production != (pointer.model if pointer else ""):
+    if decision.production != (pointer.model if pointer else "") or (pointer and pointer.pin):
         return None
     try:
         promote.move(store, pointer, etag, model, "; ".join(decision.reasons))
@@ -128,7 +132,7 @@ def finish(store: ObjectStore, bus: EventBus, model: str, trace: str) -> Decisio
 
 
 def tell(bus: EventBus, decision: Decision, trace: str) -> None:
-    """ModelPromoted or ModelRejected, with the reasons."""
+    """ModelPromoted, or ModelRejected of one that was rejected or held; with the reasons."""
     model, production, reasons = decision.model, decision.production, decision.reasons
     _log.info("%s is %s: %s", model, decision.outcome, "; ".join(reasons))
     promoted = ModelPromoted(model=model, previous=production, reasons=reasons)
@@ -147,11 +151,6 @@ def write_decision(store: ObjectStore, decision: Decision) -> None:
         storage.write_model(store, key, decision, if_match=etag)
 
 
-def _make_graphs(exported: Exported) -> dict[str, bytes]:
-    folded = quantize.fold(exported.graph)
-    return {FP32: folded, INT8: quantize.quantise(folded)}
-
-
 def _result(decision: Decision) -> dict[str, Any]:
     return {"outcome": decision.outcome, "reasons": decision.reasons, "served_file": decision.served_file}
 
@@ -161,7 +160,7 @@ def _files(exported: Exported, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**graphs, TOKENS: exported.tokens, **language_model}
 
 
-def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -> Bundle:
+def _bundle(exported: Exported, hashes: dict[str, FileHash], decision: Decision) -> Bundle:
     export = exported.record
     return Bundle(
         model=export.model,
@@ -169,7 +168,7 @@ def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -
         dataset=export.dataset,
         created_at=datetime.now(UTC).isoformat(),
         files=hashes,
-        served_file=served_file,
+        served_file=decision.served_file,
         languages=export.languages,
         normalizer_version=export.normalizer_version,
         feature_version=export.feature_version,
@@ -177,6 +176,12 @@ def _bundle(exported: Exported, hashes: dict[str, FileHash], served_file: str) -
         parameters=export.parameters,
         recipe=export.recipe,
         decoding=export.decoding,
+        verdict=GateVerdict(
+            outcome=decision.outcome,
+            reasons=decision.reasons,
+            production=decision.production,
+            served_reason=decision.served_reason,
+        ),
         trace=export.trace,
     )
 

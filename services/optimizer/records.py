@@ -1,16 +1,29 @@
 """models/<model>/decision.json: what was measured, what was decided, and why."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from voxloom.record import Part, Record
+from services.optimizer.rules import STANDARD, Rules
+from voxloom.record import Document, Part, Record
 from voxloom.wer import Unit
 
 FP32 = "model.onnx"
-INT8 = "model.int8.onnx"
+FUSED = "model.fused.onnx"
+INT8 = "model.int8.onnx"  # activations are quantised as they come
+STATIC = "model.int8-static.onnx"  # by ranges that were calibrated on val
+FP16 = "model.fp16.onnx"  # for GPUs: never served here
+NAMES = {
+    FP32: "float32",
+    FUSED: "float32 with fused operators",
+    INT8: "int8",
+    STATIC: "int8 with calibrated activations",
+    FP16: "float16",
+}
 
-Outcome = Literal["promoted", "rejected"]
+# held: good enough, but a person has pinned the model in production.
+Outcome = Literal["promoted", "held", "rejected"]
 
 
 class ErrorCounts(Part):
@@ -30,6 +43,14 @@ class ErrorCounts(Part):
         return self.substitutions + self.deletions + self.insertions
 
 
+class Latency(Part):
+    """One pass of the graph alone over features of one length."""
+
+    threads: int
+    audio_s: float
+    median_s: float
+
+
 class Artefact(Part):
     """One graph that could be served, as measured."""
 
@@ -41,6 +62,9 @@ class Artefact(Part):
     words_by_decoder: dict[str, ErrorCounts] = Field(default_factory=dict)  # greedy, and beam with an LM
     characters: ErrorCounts = ErrorCounts()
     by_group: dict[str, ErrorCounts] = Field(default_factory=dict)  # in the unit of the test set
+    speedup: float = 0.0  # median over clips of float32's time / its time, one thread; 0 if not measured
+    latencies: list[Latency] = Field(default_factory=list)
+    verdict: str = ""  # why it is served, or is not
 
 
 class Parity(Part):
@@ -52,17 +76,18 @@ class Parity(Part):
 
 
 class Speed(Part):
-    """Graph and decoding at one thread; both graphs ran each clip in turn. Features cost both the same."""
+    """Graph and decoding at one thread; all graphs ran each clip in turn. Features cost all the same."""
 
     clips: int = 0
     audio_s: float = 0.0
-    fp32_s: float = 0.0  # sum over clips of the median run
-    int8_s: float = 0.0
-    int8_speedup: float = 0.0  # median over clips of fp32 time / int8 time
+    seconds: dict[str, float] = Field(default_factory=dict)  # by file: sum over clips of the median run
+    speedups: dict[str, float] = Field(default_factory=dict)  # median over clips of float32 time / its time
 
 
 class Comparison(Part):
     """Candidate against production on the same utterances of one group; negative delta means better."""
+
+    # `low` and `high` hold the share of the paired bootstrap that the rules of the decision ask for.
 
     group: str
     utterances: int
@@ -70,13 +95,17 @@ class Comparison(Part):
     candidate_errors: int
     production_errors: int
     delta: float  # difference of the error rates
-    low: float  # 95 % paired bootstrap interval of delta
+    low: float
     high: float
     p_better: float
 
     @property
     def significantly_worse(self) -> bool:
         return self.low > 0
+
+    @property
+    def significantly_better(self) -> bool:
+        return self.high < 0
 
 
 class ScoredUtterance(Part):
@@ -113,9 +142,25 @@ class HypothesisLine(Record):
     duration_s: float
 
 
-class Decision(Record):
-    """Created once; replaced only when production changed before the pointer could move."""
+def _with_named_speeds(document: Document) -> Document:
+    """Version 1 knew two graphs."""
+    speed = document.get("speed", {})
+    if not isinstance(speed, dict):
+        raise TypeError("speed is no object")
+    seconds = {FP32: speed.get("fp32_s", 0.0), INT8: speed.get("int8_s", 0.0)}
+    speedups = {FP32: 1.0, INT8: speed.get("int8_speedup", 0.0)}
+    named = {"seconds": seconds, "speedups": speedups} if speed.get("clips") else {}
+    return {**document, "speed": {**speed, **named}}
 
+
+class Decision(Record):
+    """Created once; replaced only when production changed before the pointer could move.
+
+    Version 2 knows more graphs than two, and models that are held back by a pin.
+    """
+
+    upgrades: ClassVar[Mapping[int, Callable[[Document], Document]]] = {1: _with_named_speeds}
+    schema_version: int = 2
     model: str
     run: str
     dataset: str
@@ -123,10 +168,12 @@ class Decision(Record):
     outcome: Outcome
     reasons: list[str]
     production: str = ""  # the model it was compared with; empty when there was none
+    rules: Rules = STANDARD  # as they were when it was decided
     served_file: str
     served_reason: str
     test: TestSet
     artefacts: dict[str, Artefact]
+    not_made: dict[str, str] = Field(default_factory=dict)  # graphs that were not made, and why
     parity: Parity | None = None
     speed: Speed = Speed()
     comparisons: list[Comparison] = Field(default_factory=list)

@@ -27,9 +27,9 @@ class Excluded:
 Progress = Callable[[int], None]  # utterances done; raises when the work is to stop
 
 
-def read_utterances(store: ObjectStore, dataset: str) -> list[Utterance]:
-    """manifests/<dataset>/test.csv; NotFound when the dataset was deleted."""
-    with store.open(keys.manifest(dataset, "test")) as file:
+def read_utterances(store: ObjectStore, dataset: str, split: str = "test") -> list[Utterance]:
+    """manifests/<dataset>/<split>.csv; NotFound when the dataset was deleted."""
+    with store.open(keys.manifest(dataset, split)) as file:
         return list(read_csv(file))
 
 

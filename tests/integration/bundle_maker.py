@@ -7,6 +7,7 @@ and the writers put exports, datasets and production models into a store as trai
 import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -97,14 +98,23 @@ def tokens() -> bytes:
 
 
 def write_dataset(
-    store: ObjectStore, dataset: str, texts: Sequence[str], sources: Sequence[str] = ("imported",)
+    store: ObjectStore,
+    dataset: str,
+    texts: Sequence[str],
+    sources: Sequence[str] = ("imported",),
+    val: Sequence[str] = ("bed cafe", "had a bag"),
 ) -> list[Utterance]:
-    """Raw audio and the test manifest; sources go round."""
+    """Raw audio and the manifests of test, whose utterances are returned, and val; sources go round."""
     utterances = [
         _write_utterance(store, f"{dataset}-{i:03d}", text, sources[i % len(sources)])
         for i, text in enumerate(texts)
     ]
     store.put_stream(keys.manifest(dataset, "test"), write_csv(utterances))
+    of_val = [
+        _write_utterance(store, f"{dataset}-val-{i:03d}", text, sources[i % len(sources)], "val")
+        for i, text in enumerate(val)
+    ]
+    store.put_stream(keys.manifest(dataset, "val"), write_csv(of_val))
     return utterances
 
 
@@ -210,7 +220,9 @@ def _model(nodes: list[object], constants: dict[str, object]) -> bytes:
     return data
 
 
-def _write_utterance(store: ObjectStore, utterance: str, text: str, source: str) -> Utterance:
+def _write_utterance(
+    store: ObjectStore, utterance: str, text: str, source: str, split: Literal["test", "val"] = "test"
+) -> Utterance:
     samples = say(text)
     wav = encode_wav(samples)
     key = keys.raw_audio(source, "speaker", utterance)
@@ -225,7 +237,7 @@ def _write_utterance(store: ObjectStore, utterance: str, text: str, source: str)
         corpus="tones",
         duration_s=len(samples) / SAMPLE_RATE_HZ,
         audio_sha256=hash_bytes(wav).sha256,
-        split="test",
+        split=split,
     )
 
 

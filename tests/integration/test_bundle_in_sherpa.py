@@ -6,7 +6,7 @@ import pytest
 import sherpa_onnx
 import torch
 
-from services.optimizer.quantize import fold, quantise
+from services.optimizer.quantize import fold, fuse, quantise, quantise_static
 from services.trainer.export import to_onnx
 from services.trainer.model import Recogniser
 from services.trainer.recipes import named
@@ -32,9 +32,21 @@ def graph() -> bytes:
     return to_onnx(model)
 
 
-@pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_sherpa_onnx_reads_the_same_text(graph: bytes, kind: str, tmp_path: Path) -> None:
-    served = graph if kind == "float32" else quantise(fold(graph))
+@pytest.fixture(scope="module")
+def graphs(graph: bytes) -> dict[str, bytes]:
+    folded = fold(graph)
+    clips = [fbank(decode(clip.read_bytes()).samples) for clip in CLIPS[:2]]
+    return {
+        "float32": graph,
+        "fused": fuse(folded),
+        "int8": quantise(folded),
+        "static": quantise_static(folded, clips),
+    }
+
+
+@pytest.mark.parametrize("kind", ["float32", "fused", "int8", "static"])
+def test_sherpa_onnx_reads_the_same_text(graphs: dict[str, bytes], kind: str, tmp_path: Path) -> None:
+    served = graphs[kind]
     recogniser = _sherpa(served, tmp_path)
     engine = Engine(served)
     for clip in CLIPS:
@@ -47,8 +59,8 @@ def test_sherpa_onnx_reads_the_same_text(graph: bytes, kind: str, tmp_path: Path
         assert stream.result.text.split() == ours.split()
 
 
-def test_a_graph_does_not_tell_where_it_was_made(graph: bytes) -> None:
-    for served in (graph, fold(graph), quantise(fold(graph))):
+def test_a_graph_does_not_tell_where_it_was_made(graphs: dict[str, bytes]) -> None:
+    for served in graphs.values():
         assert str(Path(__file__).parents[2]).encode() not in served
         assert str(Path(torch.__file__).parent).encode() not in served
 

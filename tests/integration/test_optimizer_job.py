@@ -13,7 +13,8 @@ from services.optimizer import catalogue, command, optimize, promote, testset
 from services.optimizer.measure import Decoders, Recogniser, transcribe_all
 from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
-from services.optimizer.records import Decision
+from services.optimizer.records import FP16, FP32, FUSED, INT8, STATIC, Decision
+from services.optimizer.rules import Rules, ServeRules
 from voxloom import keys
 from voxloom.bundle import load_bundle, read_pointer
 from voxloom.bus import MemoryBus
@@ -37,6 +38,7 @@ class World:
         self.events: list[Event] = []
         self.bus.tail(self.events.append)
         self.reconcile = Reconcile(self.store, self.bus, self.jobs)
+        self.rules = Rules()
 
     def dataset(self, texts: Sequence[str] = TEXTS, sources: Sequence[str] = ("imported",)) -> None:
         self.utterances = bundle_maker.write_dataset(self.store, "d-1", texts, sources)
@@ -50,7 +52,7 @@ class World:
         lease = self.jobs.claim(KIND)
         assert lease, "no job was submitted"
         with lease:
-            result = OptimizeJob(self.store, self.bus, threads=2, max_error_rate=0.9).run(lease.record, lease)
+            result = OptimizeJob(self.store, self.bus, threads=2, rules=self.rules).run(lease.record, lease)
             lease.complete(result)
         return result
 
@@ -166,6 +168,99 @@ def test_a_better_model_replaces_the_one_in_production(world: World) -> None:
     assert world.decision("two").comparisons[0].candidate_errors == 0
     assert world.decision("two").comparisons[0].production_errors > 0
     assert world.heard("model_promoted").model_promoted.previous == "m-one"
+
+
+def test_every_graph_is_measured_and_one_is_chosen(world: World) -> None:
+    world.dataset()
+    world.rules = Rules(serve=ServeRules(fp16=True, min_speedup=0, max_loss=1))
+    world.export("one")
+    world.run()
+    decision = world.decision("one")
+    assert list(decision.artefacts) == [FP32, FUSED, INT8, STATIC, FP16]
+    assert decision.not_made == {}
+    assert decision.rules == world.rules
+    for each in decision.artefacts.values():
+        assert each.words.reference == 20
+        assert each.size > 0
+        assert each.speedup > 0
+        assert {one.threads for one in each.latencies} == {1, 2}
+        assert f"{each.words.errors} errors in 20 words" in each.verdict
+    fastest = max((FUSED, INT8, STATIC), key=lambda name: decision.artefacts[name].speedup)
+    assert decision.served_file == fastest
+    bundle = load_bundle(world.store, "m-one").record
+    assert set(bundle.files) == {FP32, INT8, FP16, fastest, "tokens.txt"}
+    assert bundle.files[fastest].sha256 == decision.served.sha256
+
+
+def test_float32_is_served_where_nothing_is_faster(world: World) -> None:
+    world.dataset()
+    world.rules = Rules(serve=ServeRules(min_speedup=100))
+    world.export("one")
+    world.run()
+    decision = world.decision("one")
+    assert decision.served_file == FP32
+    assert "should be at least 100 times as fast" in decision.served_reason
+    assert "VOXLOOM_OPTIMIZER_FP16" in decision.not_made[FP16]
+    assert set(load_bundle(world.store, "m-one").record.files) == {FP32, INT8, "tokens.txt"}
+
+
+def test_a_dataset_without_val_has_nothing_to_calibrate_on(world: World) -> None:
+    bundle_maker.write_dataset(world.store, "d-1", TEXTS, val=())
+    world.export("one")
+    world.run()
+    assert list(world.decision("one").artefacts) == [FP32, FUSED, INT8]
+    assert "no usable val clip" in world.decision("one").not_made[STATIC]
+
+
+def test_the_bundle_says_what_was_decided_of_it(world: World) -> None:
+    world.dataset()
+    for name, deaf_to in (("one", ""), ("two", "f")):
+        world.export(name, deaf_to)
+        world.run()
+        decision, bundle = world.decision(name), load_bundle(world.store, f"m-{name}").record
+        assert bundle.verdict
+        assert bundle.verdict.outcome == decision.outcome
+        assert bundle.verdict.reasons == decision.reasons
+        assert bundle.verdict.production == decision.production
+        assert bundle.verdict.served_reason == decision.served_reason
+    assert list(world.heard("model_rejected").model_rejected.reasons) == decision.reasons
+
+
+def test_while_a_model_is_pinned_a_better_one_is_judged_and_held(world: World) -> None:
+    world.dataset()
+    world.export("one", deaf_to="fh")
+    world.run()
+    command.pin_model(world.store, "", "until Sunday")
+    world.export("two")
+    assert world.run()["outcome"] == "held"
+    assert world.history() == ["m-one"]
+    decision = world.decision("two")
+    assert "m-one has been pinned" in decision.reasons[0]
+    assert "(until Sunday)" in decision.reasons[0]
+    assert "significantly better than m-one" in decision.reasons[1]
+    assert "pinned" in world.heard("model_rejected").model_rejected.reasons[0]
+    world.reconcile()
+    with pytest.raises(NotReady, match="unpin it first"):
+        command.promote_model(world.store, world.bus, "m-two", force=True)
+    command.unpin_model(world.store)
+    world.reconcile()
+    assert world.history() == ["m-one"], "it was held: a person promotes it"
+    assert command.promote_model(world.store, world.bus, "m-two", force=False) == "m-one"
+    assert world.history() == ["m-one", "m-two"]
+
+
+def test_a_pin_that_comes_during_the_measuring_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.dataset()
+    world.export("one", deaf_to="fh")
+    world.run()
+    world.export("two")
+    lose_the_move(world, monkeypatch)
+    assert world.decision("two").outcome == "promoted"
+    command.pin_model(world.store, "m-one", "")
+    lease_free(world, "two")
+    assert world.run()["outcome"] == "held"
+    assert world.decision("two").outcome == "held"
+    assert world.history() == ["m-one"]
 
 
 def test_a_worse_model_is_rejected_and_can_be_forced(world: World) -> None:
@@ -311,21 +406,21 @@ def test_a_lost_promotion_against_other_production_is_measured_anew(
     bundle_maker.write_model_bundle(world.store, "m-perfect", bundle_maker.graph())
     promote.by_hand(world.store, "m-perfect")
     assert world.decision("middle").outcome == "promoted"
-    lease_free(world)
+    lease_free(world, "middle")
     assert world.run()["outcome"] == "rejected"
     assert world.decision("middle").production == "m-perfect"
 
 
-def lease_free(world: World) -> None:
+def lease_free(world: World, name: str) -> None:
     """As if the dead worker's lease had expired."""
-    world.store.delete(keys.job(KIND, "m-middle"))
-    world.jobs.submit(KIND, "m-middle", {"run": "r-middle"})
+    world.store.delete(keys.job(KIND, f"m-{name}"))
+    world.jobs.submit(KIND, f"m-{name}", {"run": f"r-{name}"})
 
 
 def test_a_rollback_is_not_undone_by_reconcile(world: World) -> None:
     world.dataset()
-    for name in ("one", "two"):
-        world.export(name)
+    for name, deaf_to in (("one", "fh"), ("two", "")):
+        world.export(name, deaf_to)
         world.run()
     command.rollback_model(world.store, world.bus)
     Reconcile(world.store, world.bus, world.jobs)()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from embedded_process import voxloom_here
 from integration import bundle_maker
 from service_process import ServiceProcess, code_of, eventually
 
@@ -84,11 +85,51 @@ def test_models_are_measured_promoted_rejected_forced_and_rolled_back(
     assert stub.PromoteModel(pb.PromoteModelRequest(model="m-two", force=True)).previous == "m-one"
     assert stub.GetModel(pb.GetModelRequest()).id == "m-two"
 
+    assert stub.PinModel(pb.PinModelRequest(why="for the test")).model == "m-two"
+    pinned = stub.GetModel(pb.GetModelRequest())
+    assert (pinned.pinned, pinned.pinned_why) == (True, "for the test")
+    with pytest.raises(grpc.RpcError, match="m-two has been pinned") as caught:
+        stub.RollbackModel(pb.RollbackModelRequest())
+    assert code_of(caught.value) == grpc.StatusCode.FAILED_PRECONDITION
+    assert stub.UnpinModel(pb.UnpinModelRequest()).model == "m-two"
+
     assert stub.RollbackModel(pb.RollbackModelRequest()).model == "m-one"
     assert production(store) == "m-one"
     listed = stub.ListModels(pb.ListModelsRequest())
     assert [model.id for model in listed.models] == ["m-two", "m-one"]
     assert listed.production == "m-one"
+
+
+def test_the_commands_tell_pin_and_write_a_page(
+    store: FolderStore, optimizer: ServiceProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = optimizer.find(lambda line: "port" in line)["port"]
+    monkeypatch.setenv("VOXLOOM_OPTIMIZER_ADDRESS", f"127.0.0.1:{port}")
+
+    def done(*arguments: str) -> str:
+        outcome = voxloom_here(monkeypatch, "models", *arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome.out
+
+    for name, deaf_to in (("one", ""), ("two", "h")):
+        export(store, name, deaf_to)
+        decided(OptimizerServiceStub(optimizer.channel), f"m-{name}")
+    shown = done("show", "m-two")
+    for part in ("graphs  measured on 8 test", "model.int8-static.onnx", "gate    against m-one", "not made"):
+        assert part in shown
+    assert "pinned" in done("pin", "--why", "until Sunday")
+    assert "(until Sunday)" in done("show")
+    assert "(until Sunday)" in done("list")
+    refused = voxloom_here(monkeypatch, "models", "promote", "m-two", "--force")
+    assert refused.code != 0
+    assert "voxloom models unpin" in refused.err
+    assert "no longer pinned" in done("unpin")
+    assert "m-two is in production" in done("promote", "m-two", "--force")
+    page = tmp_path / "model.html"
+    assert "m-two" in done("report", "m-two", "--html", str(page))
+    assert "Which graph is served" in page.read_text(encoding="utf-8")
+    assert json.loads(done("report", "m-two", "--json"))["outcome"] == "rejected"
+    assert voxloom_here(monkeypatch, "models", "report").code != 0
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,44 @@ def test_promoting_what_is_in_production_changes_nothing(store: FolderStore) -> 
     assert promote.by_hand(store, "m-b") == ("m-a", True)
     assert promote.by_hand(store, "m-b") == ("m-a", False)
     assert history(store) == ["m-a", "m-b"]
+
+
+def test_a_pin_keeps_the_model_until_it_is_unpinned(store: FolderStore) -> None:
+    for model in ("m-a", "m-b"):
+        promote.by_hand(store, model)
+    assert promote.pin(store, "", "for the exhibition") == "m-b"
+    pointer, etag = read_pointer(store)
+    for order in (
+        lambda: promote.by_hand(store, "m-c"),
+        lambda: promote.roll_back(store),
+        lambda: promote.move(store, pointer, etag, "m-c", "better"),
+    ):
+        with pytest.raises(NotReady, match=r"m-b has been pinned since .* \(for the exhibition\).* unpin"):
+            order()
+    assert promote.by_hand(store, "m-b") == ("m-a", False)
+    assert history(store) == ["m-a", "m-b"]
+    assert promote.unpin(store) == "m-b"
+    assert promote.roll_back(store) == ("m-a", "m-b")
+
+
+def test_only_what_is_in_production_can_be_pinned_or_unpinned(store: FolderStore) -> None:
+    with pytest.raises(NotReady, match="nothing is in production"):
+        promote.pin(store, "m-a", "")
+    with pytest.raises(NotReady, match="nothing is in production"):
+        promote.unpin(store)
+    promote.by_hand(store, "m-a")
+    with pytest.raises(NotReady, match="m-b is not in production, m-a is"):
+        promote.pin(store, "m-b", "")
+    with pytest.raises(NotReady, match="m-a is not pinned"):
+        promote.unpin(store)
+
+
+def test_pinning_again_gives_the_new_reason(store: FolderStore) -> None:
+    promote.by_hand(store, "m-a")
+    for why in ("first", "second"):
+        promote.pin(store, "m-a", why)
+    pointer, _ = read_pointer(store)
+    assert pointer
+    assert pointer.pin
+    assert pointer.pin.why == "second"
+    assert history(store) == ["m-a"]

@@ -186,6 +186,7 @@ def test_the_optimizer_shows_production_beside_the_last_candidate(store: Watched
     assert series(gauges()) == {
         "voxloom_models": 0,
         'voxloom_gate_decisions{outcome="promoted"}': 0,
+        'voxloom_gate_decisions{outcome="held"}': 0,
         'voxloom_gate_decisions{outcome="rejected"}': 0,
     }
     decide(store, decision("m-b", 1, "promoted", 0.2))

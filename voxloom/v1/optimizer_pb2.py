@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoxloom/v1/optimizer.proto\x12\nvoxloom.v1\"\x13\n\x11ListModelsRequest\"K\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.voxloom.v1.Model\x12\x12\n\nproduction\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x13PromoteModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"7\n\x14PromoteModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\"\x16\n\x14RollbackModelRequest\"8\n\x15RollbackModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\"\xa7\x01\n\nWordErrors\x12\x15\n\rsubstitutions\x18\x01 \x01(\x03\x12\x11\n\tdeletions\x18\x02 \x01(\x03\x12\x12\n\ninsertions\x18\x03 \x01(\x03\x12\x17\n\x0freference_words\x18\x04 \x01(\x03\x12\x12\n\nutterances\x18\x05 \x01(\x03\x12\x0b\n\x03wer\x18\x06 \x01(\x01\x12\x0f\n\x07wer_low\x18\x07 \x01(\x01\x12\x10\n\x08wer_high\x18\x08 \x01(\x01\"\xb1\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x12\n\ncreated_at\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x05 \x01(\t\x12\x0f\n\x07reasons\x18\x06 \x03(\t\x12\x12\n\nproduction\x18\x07 \x01(\x08\x12\x13\n\x0bserved_file\x18\x08 \x01(\t\x12\x14\n\x0cserved_bytes\x18\t \x01(\x03\x12$\n\x04test\x18\n \x01(\x0b\x32\x16.voxloom.v1.WordErrors\x12\x18\n\x10real_time_factor\x18\x0b \x01(\x01\x12\x13\n\x0b\x62undle_json\x18\x0c \x01(\t\x12\x15\n\rdecision_json\x18\r \x01(\t\x12\x1c\n\x14withdrawn_utterances\x18\x0e \x01(\x03\x32\xc4\x02\n\x10OptimizerService\x12K\n\nListModels\x12\x1d.voxloom.v1.ListModelsRequest\x1a\x1e.voxloom.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.voxloom.v1.GetModelRequest\x1a\x11.voxloom.v1.Model\x12Q\n\x0cPromoteModel\x12\x1f.voxloom.v1.PromoteModelRequest\x1a .voxloom.v1.PromoteModelResponse\x12T\n\rRollbackModel\x12 .voxloom.v1.RollbackModelRequest\x1a!.voxloom.v1.RollbackModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoxloom/v1/optimizer.proto\x12\nvoxloom.v1\"\x13\n\x11ListModelsRequest\"K\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.voxloom.v1.Model\x12\x12\n\nproduction\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x13PromoteModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"7\n\x14PromoteModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\"\x16\n\x14RollbackModelRequest\"8\n\x15RollbackModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08previous\x18\x02 \x01(\t\"-\n\x0fPinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"!\n\x10PinModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\"\x13\n\x11UnpinModelRequest\"#\n\x12UnpinModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\"\xa7\x01\n\nWordErrors\x12\x15\n\rsubstitutions\x18\x01 \x01(\x03\x12\x11\n\tdeletions\x18\x02 \x01(\x03\x12\x12\n\ninsertions\x18\x03 \x01(\x03\x12\x17\n\x0freference_words\x18\x04 \x01(\x03\x12\x12\n\nutterances\x18\x05 \x01(\x03\x12\x0b\n\x03wer\x18\x06 \x01(\x01\x12\x0f\n\x07wer_low\x18\x07 \x01(\x01\x12\x10\n\x08wer_high\x18\x08 \x01(\x01\"\xe8\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x12\n\ncreated_at\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x05 \x01(\t\x12\x0f\n\x07reasons\x18\x06 \x03(\t\x12\x12\n\nproduction\x18\x07 \x01(\x08\x12\x13\n\x0bserved_file\x18\x08 \x01(\t\x12\x14\n\x0cserved_bytes\x18\t \x01(\x03\x12$\n\x04test\x18\n \x01(\x0b\x32\x16.voxloom.v1.WordErrors\x12\x18\n\x10real_time_factor\x18\x0b \x01(\x01\x12\x13\n\x0b\x62undle_json\x18\x0c \x01(\t\x12\x15\n\rdecision_json\x18\r \x01(\t\x12\x1c\n\x14withdrawn_utterances\x18\x0e \x01(\x03\x12\x0e\n\x06pinned\x18\x0f \x01(\x08\x12\x11\n\tpinned_at\x18\x10 \x01(\t\x12\x12\n\npinned_why\x18\x11 \x01(\t2\xd8\x03\n\x10OptimizerService\x12K\n\nListModels\x12\x1d.voxloom.v1.ListModelsRequest\x1a\x1e.voxloom.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.voxloom.v1.GetModelRequest\x1a\x11.voxloom.v1.Model\x12Q\n\x0cPromoteModel\x12\x1f.voxloom.v1.PromoteModelRequest\x1a .voxloom.v1.PromoteModelResponse\x12T\n\rRollbackModel\x12 .voxloom.v1.RollbackModelRequest\x1a!.voxloom.v1.RollbackModelResponse\x12\x45\n\x08PinModel\x12\x1b.voxloom.v1.PinModelRequest\x1a\x1c.voxloom.v1.PinModelResponse\x12K\n\nUnpinModel\x12\x1d.voxloom.v1.UnpinModelRequest\x1a\x1e.voxloom.v1.UnpinModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,10 +45,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLLBACKMODELREQUEST']._serialized_end=306
   _globals['_ROLLBACKMODELRESPONSE']._serialized_start=308
   _globals['_ROLLBACKMODELRESPONSE']._serialized_end=364
-  _globals['_WORDERRORS']._serialized_start=367
-  _globals['_WORDERRORS']._serialized_end=534
-  _globals['_MODEL']._serialized_start=537
-  _globals['_MODEL']._serialized_end=842
-  _globals['_OPTIMIZERSERVICE']._serialized_start=845
-  _globals['_OPTIMIZERSERVICE']._serialized_end=1169
+  _globals['_PINMODELREQUEST']._serialized_start=366
+  _globals['_PINMODELREQUEST']._serialized_end=411
+  _globals['_PINMODELRESPONSE']._serialized_start=413
+  _globals['_PINMODELRESPONSE']._serialized_end=446
+  _globals['_UNPINMODELREQUEST']._serialized_start=448
+  _globals['_UNPINMODELREQUEST']._serialized_end=467
+  _globals['_UNPINMODELRESPONSE']._serialized_start=469
+  _globals['_UNPINMODELRESPONSE']._serialized_end=504
+  _globals['_WORDERRORS']._serialized_start=507
+  _globals['_WORDERRORS']._serialized_end=674
+  _globals['_MODEL']._serialized_start=677
+  _globals['_MODEL']._serialized_end=1037
+  _globals['_OPTIMIZERSERVICE']._serialized_start=1040
+  _globals['_OPTIMIZERSERVICE']._serialized_end=1512
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,30 @@ class RollbackModelResponse(_message.Message):
     previous: str
     def __init__(self, model: _Optional[str] = ..., previous: _Optional[str] = ...) -> None: ...
 
+class PinModelRequest(_message.Message):
+    __slots__ = ("model", "why")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    why: str
+    def __init__(self, model: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class PinModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class UnpinModelRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class UnpinModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
 class WordErrors(_message.Message):
     __slots__ = ("substitutions", "deletions", "insertions", "reference_words", "utterances", "wer", "wer_low", "wer_high")
     SUBSTITUTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -73,7 +97,7 @@ class WordErrors(_message.Message):
     def __init__(self, substitutions: _Optional[int] = ..., deletions: _Optional[int] = ..., insertions: _Optional[int] = ..., reference_words: _Optional[int] = ..., utterances: _Optional[int] = ..., wer: _Optional[float] = ..., wer_low: _Optional[float] = ..., wer_high: _Optional[float] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("id", "run", "dataset", "created_at", "decision", "reasons", "production", "served_file", "served_bytes", "test", "real_time_factor", "bundle_json", "decision_json", "withdrawn_utterances")
+    __slots__ = ("id", "run", "dataset", "created_at", "decision", "reasons", "production", "served_file", "served_bytes", "test", "real_time_factor", "bundle_json", "decision_json", "withdrawn_utterances", "pinned", "pinned_at", "pinned_why")
     ID_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +112,9 @@ class Model(_message.Message):
     BUNDLE_JSON_FIELD_NUMBER: _ClassVar[int]
     DECISION_JSON_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    PINNED_AT_FIELD_NUMBER: _ClassVar[int]
+    PINNED_WHY_FIELD_NUMBER: _ClassVar[int]
     id: str
     run: str
     dataset: str
@@ -102,4 +129,7 @@ class Model(_message.Message):
     bundle_json: str
     decision_json: str
     withdrawn_utterances: int
-    def __init__(self, id: _Optional[str] = ..., run: _Optional[str] = ..., dataset: _Optional[str] = ..., created_at: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., production: bool = ..., served_file: _Optional[str] = ..., served_bytes: _Optional[int] = ..., test: _Optional[_Union[WordErrors, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., bundle_json: _Optional[str] = ..., decision_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ...) -> None: ...
+    pinned: bool
+    pinned_at: str
+    pinned_why: str
+    def __init__(self, id: _Optional[str] = ..., run: _Optional[str] = ..., dataset: _Optional[str] = ..., created_at: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., production: bool = ..., served_file: _Optional[str] = ..., served_bytes: _Optional[int] = ..., test: _Optional[_Union[WordErrors, _Mapping]] = ..., real_time_factor: _Optional[float] = ..., bundle_json: _Optional[str] = ..., decision_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., pinned: bool = ..., pinned_at: _Optional[str] = ..., pinned_why: _Optional[str] = ...) -> None: ...

@@ -55,6 +55,16 @@ class OptimizerServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_optimizer__pb2.RollbackModelRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_optimizer__pb2.RollbackModelResponse.FromString,
                 _registered_method=True)
+        self.PinModel = channel.unary_unary(
+                '/voxloom.v1.OptimizerService/PinModel',
+                request_serializer=voxloom_dot_v1_dot_optimizer__pb2.PinModelRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_optimizer__pb2.PinModelResponse.FromString,
+                _registered_method=True)
+        self.UnpinModel = channel.unary_unary(
+                '/voxloom.v1.OptimizerService/UnpinModel',
+                request_serializer=voxloom_dot_v1_dot_optimizer__pb2.UnpinModelRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_optimizer__pb2.UnpinModelResponse.FromString,
+                _registered_method=True)
 
 
 class OptimizerServiceServicer(object):
@@ -74,15 +84,28 @@ class OptimizerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PromoteModel(self, request, context):
-        """Serves this model, whatever the gate said. The pointer keeps what was served before.
+        """Serves this model, whatever the gate said. The pointer keeps what was served before. Refused while another is pinned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackModel(self, request, context):
-        """Serves the model that was in production before the present one.
+        """Serves the model that was in production before the present one. Refused while the present one is pinned.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinModel(self, request, context):
+        """Keeps the model in production where it is: later ones are measured and judged, not promoted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinModel(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -109,6 +132,16 @@ def add_OptimizerServiceServicer_to_server(servicer, server):
                     servicer.RollbackModel,
                     request_deserializer=voxloom_dot_v1_dot_optimizer__pb2.RollbackModelRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_optimizer__pb2.RollbackModelResponse.SerializeToString,
+            ),
+            'PinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinModel,
+                    request_deserializer=voxloom_dot_v1_dot_optimizer__pb2.PinModelRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_optimizer__pb2.PinModelResponse.SerializeToString,
+            ),
+            'UnpinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinModel,
+                    request_deserializer=voxloom_dot_v1_dot_optimizer__pb2.UnpinModelRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_optimizer__pb2.UnpinModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -220,6 +253,60 @@ class OptimizerService(object):
             '/voxloom.v1.OptimizerService/RollbackModel',
             voxloom_dot_v1_dot_optimizer__pb2.RollbackModelRequest.SerializeToString,
             voxloom_dot_v1_dot_optimizer__pb2.RollbackModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.OptimizerService/PinModel',
+            voxloom_dot_v1_dot_optimizer__pb2.PinModelRequest.SerializeToString,
+            voxloom_dot_v1_dot_optimizer__pb2.PinModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.OptimizerService/UnpinModel',
+            voxloom_dot_v1_dot_optimizer__pb2.UnpinModelRequest.SerializeToString,
+            voxloom_dot_v1_dot_optimizer__pb2.UnpinModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,7 +10,8 @@ from voxloom.cli.demo.chain import Chain
 from voxloom.cli.demo.corpus import Clip, DemoCorpus
 from voxloom.cli.demo.place import Place
 from voxloom.cli.demo.report import Report
-from voxloom.cli.models import DECODERS, by_decoder, describe_errors, served_decoder
+from voxloom.cli.model_view import DECODERS
+from voxloom.cli.models import by_decoder, describe_errors, served_decoder
 from voxloom.cli.output import Meter, audio_time, percent, say, size, when
 from voxloom.cli.record import send_take
 from voxloom.errors import NotReady, VoxloomError

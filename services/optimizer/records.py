@@ -57,7 +57,7 @@ class Artefact(Part):
     file: str
     sha256: str
     size: int  # bytes
-    real_time_factor: float = 0.0  # seconds of computing per second of audio, one thread
+    real_time_factor: float = 0.0  # seconds of one processor per second of audio
     words: ErrorCounts = ErrorCounts()  # as it is served
     words_by_decoder: dict[str, ErrorCounts] = Field(default_factory=dict)  # greedy, and beam with an LM
     characters: ErrorCounts = ErrorCounts()
@@ -76,7 +76,7 @@ class Parity(Part):
 
 
 class Speed(Part):
-    """Graph and decoding at one thread; all graphs ran each clip in turn. Features cost all the same."""
+    """Processor time of graph and decoding, one thread; all graphs ran each clip in turn."""
 
     clips: int = 0
     audio_s: float = 0.0

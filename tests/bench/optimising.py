@@ -3,17 +3,18 @@
   python tests/bench/optimising.py --graph 30m.onnx     # the graph is made there if it is missing
   python tests/bench/optimising.py --store voxloom-data/store --model m-1234 --corpus examples/an4
 
-The first makes a graph of the trainer's network with random weights, 30 million of them, of the width of recipe
-`base`, and from it those that the optimizer makes. It prints of each the bytes as a share of float32's (limit
-of int8: 0.35) and how many times as fast it is (limit of int8: 1.5 at one thread): medians of runs in turn, on
-noise of 1, 5 and 15 s, for each number of threads. Static int8 is calibrated on that noise: only its speed
-counts here.
+The first makes a graph of the trainer's network with random weights, 30 million of them, of the width of
+recipe `base`, and from it those that the optimizer makes. It prints of each the bytes as a share of float32's
+(limit of int8: 0.35) and how many times as fast it is (limit of int8: 1.5 at one thread): medians of runs in
+turn, on noise of 1, 5 and 15 s, for each number of threads; of one thread its processor time, which other work
+on the machine changes little. Static int8 is calibrated on that noise: only its speed counts here.
 
 The second decodes the corpus' test split with the graphs of a bundle as that is served, and prints the points
 of word errors that each loses against float32 (limit of int8: 0.1), with the interval of a paired bootstrap.
 """
 
 import argparse
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -100,7 +101,8 @@ def speeds(graphs: Graphs, threads: int, rounds: int) -> None:
     engines = {name: Engine(graph, threads=threads) for name, graph in graphs.made.items()}
     for length_s, features_TF in zip(_LENGTHS_S, noise(_LENGTHS_S), strict=True):
         calls = {name: partial(each.log_probs, [features_TF]) for name, each in engines.items()}
-        seconds = measure.in_turn(calls, rounds)
+        clock = time.thread_time if threads == 1 else time.perf_counter
+        seconds = measure.in_turn(calls, rounds, clock)
         for name, times in seconds.items():
             ratio = median(fp32 / own for fp32, own in zip(seconds[FP32], times, strict=True))
             where = f"{length_s:4.0f} s, {threads} threads  {1000 * median(times):6.0f} ms"

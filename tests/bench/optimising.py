@@ -6,8 +6,8 @@
 The first makes a graph of the trainer's network with random weights, 30 million of them, of the width of
 recipe `base`, and from it those that the optimizer makes. It prints of each the bytes as a share of float32's
 (limit of int8: 0.35) and how many times as fast it is (limit of int8: 1.5 at one thread): medians of runs in
-turn, on noise of 1, 5 and 15 s, for each number of threads; of one thread its processor time, which other work
-on the machine changes little. Static int8 is calibrated on that noise: only its speed counts here.
+turn, on noise of 1, 5 and 15 s, for each number of threads; of one thread its processor time, which other
+work on the machine changes little. Static int8 is calibrated on that noise: only its speed counts here.
 
 The second decodes the corpus' test split with the graphs of a bundle as that is served, and prints the points
 of word errors that each loses against float32 (limit of int8: 0.1), with the interval of a paired bootstrap.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Pins requirements/*.txt, with hashes, from pyproject.toml. Pins stay where they can; --upgrade takes the newest.
 # One resolution of everything binds the others, so that a package has one version in all files. Torch and what only
-# torch brings (nvidia, cuda, triton) stay out: scripts/install.sh installs them.
+# torch brings (nvidia, cuda, triton; not NVIDIA's client of Riva) stay out: scripts/install.sh installs them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/torch.env
@@ -21,7 +21,7 @@ compile() { # OUTPUT EXTRA OPTION...
 }
 
 compile "$work/all.txt" dev
-mapfile -t left_out < <(sed -n -E 's/^((torch|triton|cuda|nvidia)[a-z0-9-]*)==.*/--no-emit-package=\1/p' "$work/all.txt")
+mapfile -t left_out < <(sed -n -E '/^nvidia-riva-client/d; s/^((torch|triton|cuda|nvidia)[a-z0-9-]*)==.*/--no-emit-package=\1/p' "$work/all.txt")
 for name in recorder ingest trainer optimizer inference cli embedded dev; do
   extra=${name/embedded/all} # embedded mode runs all services in one process tree
   compile "$work/$name.txt" "$extra" --generate-hashes --constraint "$work/all.txt" "${left_out[@]}"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from voxloom import cli
+from voxloom import cli, subtitles
 from voxloom.audio import encode_wav
 from voxloom.bus import new_event
-from voxloom.cli import output, streaming, subtitles
+from voxloom.cli import output, streaming
 from voxloom.cli.connect import find_addresses
 from voxloom.cli.demo.corpus import read_demo_corpus
 from voxloom.cli.demo.loop import results

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import grpc
 import typer
 
-from voxloom import rpc
-from voxloom.cli import streaming, subtitles
+from voxloom import rpc, subtitles
+from voxloom.cli import streaming
 from voxloom.cli.connect import DataOption, client_at, explain, find_addresses
 from voxloom.cli.output import complain, console, plain, print_json_line, say, size
 from voxloom.cli.record import read_audio

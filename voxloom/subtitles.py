@@ -23,15 +23,20 @@ class Cue:
 
 
 def cues(words: Iterable[TimedWord]) -> Iterator[Cue]:
-    """Groups words into lines that can be read in the time they are shown."""
+    """The lines that are shown."""
+    return map(_cue, groups(words))
+
+
+def groups(words: Iterable[TimedWord]) -> Iterator[list[TimedWord]]:
+    """Words that are shown together: as many as can be read in the time they are shown."""
     group: list[TimedWord] = []
     for word in words:
         if group and _ends_before(group, word):
-            yield _cue(group)
+            yield group
             group = []
         group.append(word)
     if group:
-        yield _cue(group)
+        yield group
 
 
 def _ends_before(group: Sequence[TimedWord], word: TimedWord) -> bool:

@@ -169,7 +169,7 @@ def _default(name: str, field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
         return "none, it must be set"
-    return "none" if isinstance(value, SecretStr) else _shown(name, field, value)
+    return "none" if value is None or isinstance(value, SecretStr) else _shown(name, field, value)
 
 
 def _allowed(field: FieldInfo) -> str:

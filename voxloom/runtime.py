@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from voxloom import gauges, logs, metrics, rpc
 from voxloom.bus import EventBus, Handler, Subscription, kind_of
@@ -35,6 +35,22 @@ def _nothing() -> None:
     pass
 
 
+class Listener(Protocol):
+    """A port of a service beside that of gRPC, for a protocol of others."""
+
+    name: str  # of the protocol
+    address: str  # host:port, the real one once it is started
+
+    async def start(self) -> None:
+        """Raises Unavailable when the address cannot be bound."""
+
+    async def stop(self, grace_s: float, /) -> None:
+        """Takes no new calls and gives those that run `grace_s` seconds."""
+
+
+_Door = rpc.GrpcServer | Listener
+
+
 @dataclass(frozen=True)
 class Service:
     """All that `run_service` must know of a service; made by its composition root."""
@@ -45,6 +61,7 @@ class Service:
     handlers: Mapping[str, Handler]  # event kind -> function; must return soon: long work is a job
     reconcile: Callable[[], None]  # looks at the store and does or submits what is missing
     workers: Sequence[JobWorker] = ()
+    listeners: Sequence[Listener] = ()
     looks: Sequence[Look] = ()  # its gauges, asked for while metrics are served
     ready: rpc.Ready = field(default_factory=dict)  # full service name -> is it SERVING?
     close: Callable[[], None] = _nothing
@@ -91,12 +108,24 @@ async def run_service(
                 stack.push_async_callback(asyncio.to_thread, observer.stop, grace_s)
                 observer.start()
             await _listen(service, bus, reconciler, stack)
-            stack.push_async_callback(server.stop, grace_s)  # the last one pushed is the first to stop
+            doors: list[_Door] = [server]
+            stack.push_async_callback(_close, doors, grace_s)  # the last one pushed is the first to stop
+            for listener in service.listeners:
+                await listener.start()
+                doors.append(listener)
             _log.info("%s listens on port %d", service.name, server.port, extra={"port": server.port})
+            for listener in service.listeners:
+                told = {"protocol": listener.name, "address": listener.address}
+                _log.info("%s speaks %s on %s", service.name, listener.name, listener.address, extra=told)
             if on_started:
                 on_started(server.port)
             await stop.wait()
             _log.info("%s stops", service.name)
+
+
+async def _close(doors: Sequence[_Door], grace_s: float) -> None:
+    """All at once: what runs behind one of them does not shorten the grace of another."""
+    await asyncio.gather(*(door.stop(grace_s) for door in doors))
 
 
 def _observer(service: Service, period_s: float) -> Reconciler:

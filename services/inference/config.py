@@ -1,12 +1,24 @@
 """What inference can be told through VOXLOOM_* variables."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from voxloom.config import Config, Port
+
+# A port that need not be open: 0 lets the system choose a free one, "off" opens none.
+OptionalPort = Annotated[Port | None, BeforeValidator(lambda value: None if value == "off" else value)]
 
 
 class InferenceConfig(Config):
     inference_port: Port = 50055
+    # OpenAI's protocol, on grpc_host and with the same API keys.
+    inference_http_port: OptionalPort = None
+    # Wyoming, Home Assistant's protocol. It knows neither keys nor encryption: whoever reaches it can use it.
+    inference_wyoming_port: OptionalPort = None
+    inference_wyoming_host: str = Field(
+        default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_\[\]-]+$", max_length=255
+    )
     # Worker threads, each computes one piece of audio at a time; 0 means as many as there are CPUs.
     inference_threads: int = Field(default=0, ge=0, le=256)
     # Calls at once; one more is refused with RESOURCE_EXHAUSTED.

@@ -1,7 +1,7 @@
 """One file or buffer to text."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
@@ -41,17 +41,31 @@ async def recognize(
 ) -> Recognition:
     """Decodes, cuts and hears the audio, each piece a job of its own: a long file holds no worker for long,
     and a cancelled call ends after the piece in hand."""
-    clock = _Stopwatch()
+    clock = Stopwatch()
+    decoded = await take_in(pool, data, pcm, max_audio_s, clock)
+    heard = [piece async for piece in pieces(model, pool, decoded, clock)]
+    return join(heard, decoded.duration_s, clock.seconds)
+
+
+async def take_in(
+    pool: Pool, data: bytes, pcm: Pcm16 | None, max_audio_s: float, clock: "Stopwatch"
+) -> Audio:
+    """The samples of a file or buffer, decoded in a worker."""
     decoded = await pool.run(clock.time, read_audio, data, pcm, max_audio_s)
     AUDIO_SECONDS.labels("calls").inc(decoded.duration_s)
+    return decoded
+
+
+async def pieces(
+    model: ServedModel, pool: Pool, decoded: Audio, clock: "Stopwatch"
+) -> AsyncIterator[Hypothesis]:
+    """What is heard, a segment at a time, as soon as it is."""
     segments = cut_up(decoded.samples)
-    heard: list[Hypothesis] = []
     while segment := await pool.run(clock.time, _next, segments):
-        heard.append(await pool.run(clock.time, hear, model, segment))
-    return _join(heard, decoded.duration_s, clock.seconds)
+        yield await pool.run(clock.time, hear, model, segment)
 
 
-class _Stopwatch:
+class Stopwatch:
     """Sums the time that one call's jobs computed; the time they waited is not in it."""
 
     def __init__(self) -> None:
@@ -113,7 +127,8 @@ def _moved(found: Hypothesis, segment: Segment) -> Hypothesis:
     return replace(found, words=words)
 
 
-def _join(heard: list[Hypothesis], audio_s: float, compute_s: float) -> Recognition:
+def join(heard: list[Hypothesis], audio_s: float, compute_s: float) -> Recognition:
+    """One text of the pieces of one audio."""
     words = [word for each in heard for word in each.words]
     return Recognition(
         text=" ".join(each.text for each in heard if each.text),

@@ -29,11 +29,11 @@ from services.trainer.config import TrainerConfig
 from voxloom import metrics
 from voxloom.bus import EventBus, open_bus
 from voxloom.config import Config, load
-from voxloom.datadir import SERVICES, DataDir, Running
+from voxloom.datadir import PORTS, SERVICES, DataDir, Running
 from voxloom.errors import NotReady
 from voxloom.eventlog import EventLog, describe
 from voxloom.logs import TextFormatter
-from voxloom.runtime import Service, run_service
+from voxloom.runtime import Listener, Service, run_service
 from voxloom.storage import ObjectStore, open_store
 from voxloom.v1.events_pb2 import Event
 
@@ -77,9 +77,16 @@ def run(data: DataDir, port_base: int) -> None:
 def load_configs(data: DataDir, port_base: int) -> dict[str, Config]:
     """Each service's configuration from VOXLOOM_*; without VOXLOOM_STORE the store is the folder."""
     common: dict[str, Any] = {} if os.environ.get("VOXLOOM_STORE") else {"store": data.store_url}
+    return {name: load(BUILDERS[name][0], **common, **_ports_of(name, port_base)) for name in SERVICES}
+
+
+def _ports_of(service: str, port_base: int) -> dict[str, int]:
+    """That of gRPC, and those of other protocols unless the environment sets them or switches them off."""
     return {
-        name: load(BUILDERS[name][0], **common, **{f"{name}_port": port_base + index if port_base else 0})
-        for index, name in enumerate(SERVICES)
+        f"{name}_port": port_base + index if port_base else 0
+        for index, name in enumerate(PORTS)
+        if name == service
+        or (name.startswith(f"{service}_") and not os.environ.get(f"VOXLOOM_{name.upper()}_PORT"))
     }
 
 
@@ -115,14 +122,15 @@ def set_up_logs(data: DataDir, level: str) -> None:
 def check_ports(configs: dict[str, Config]) -> None:
     """Names all busy ports at once, before anything starts."""
     taken = []
-    for name in SERVICES:
-        host, port = configs[name].grpc_host, getattr(configs[name], f"{name}_port")
+    for name in PORTS:
+        config = configs[name.partition("_")[0]]
+        host, port = getattr(config, f"{name}_host", config.grpc_host), getattr(config, f"{name}_port")
         if port and _is_taken(host, port):
-            taken.append(f"{port} ({name})")
+            taken.append(f"{port} ({name.replace('_', ', ')})")
     if taken:
         raise NotReady(
-            f"taken by another program: port {', '.join(taken)}; choose the first of five free ports with "
-            "--port-base N, or let --port-base 0 find free ones"
+            f"taken by another program: port {', '.join(taken)}; choose the first of {len(PORTS)} free ports "
+            "with --port-base N, or let --port-base 0 find free ones"
         )
 
 
@@ -142,7 +150,7 @@ async def _serve(services: Sequence[Service], bus: EventBus, data: DataDir, conf
     stop = asyncio.Event()
     _stop_on_signals(stop)
     watch = bus.tail(partial(_tell, EventLog(data.events_file)))
-    started = _Started(data, config)
+    started = _Started(data, config, [each for service in services for each in service.listeners])
     tasks = [
         asyncio.create_task(
             run_service(
@@ -201,9 +209,10 @@ def _print(text: str) -> None:
 class _Started:
     """Collects the ports; announces the folder once the last service answers."""
 
-    def __init__(self, data: DataDir, config: Config) -> None:
+    def __init__(self, data: DataDir, config: Config, listeners: Sequence[Listener]) -> None:
         self._data = data
         self._config = config
+        self._listeners = listeners
         self._addresses: dict[str, str] = {}
         self.announced: IO[str] | None = None  # open as long as we run: it proves that we do
 
@@ -214,6 +223,7 @@ class _Started:
                 Running(
                     pid=os.getpid(),
                     addresses={each: self._addresses[each] for each in SERVICES},
+                    protocols=self._protocols(),
                     store=self._config.store,
                     started_at=datetime.now(UTC).isoformat(timespec="seconds"),
                     version=voxloom.__version__,
@@ -221,11 +231,15 @@ class _Started:
             )
             self._welcome()
 
+    def _protocols(self) -> dict[str, str]:
+        return {listener.name: listener.address for listener in self._listeners}
+
     def _welcome(self) -> None:
         option = "" if self._data.root.name == "voxloom-data" else f" --data {self._data.root}"
         lines = [
             f"voxloom {voxloom.__version__} is up on {self._data.root} (process {os.getpid()})",
             *(f"  {name:<10} {self._addresses[name]}" for name in SERVICES),
+            *(f"  {name:<10} {address}" for name, address in self._protocols().items()),
             "Next, in another terminal:",
             f"  voxloom import PATH{option}      bring in audio with transcripts",
             f"  voxloom record FILE{option} --text '...' --speaker NAME",

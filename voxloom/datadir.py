@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pydantic import Field
+
 from voxloom.errors import BadInput, NewerSchema, NotReady, Unavailable
 from voxloom.record import Record, parse_model
 
 DEFAULT_DATA = Path("voxloom-data")
 SERVICES = ("recorder", "ingest", "trainer", "optimizer", "inference")  # in the order of the flow
 DEFAULT_PORT_BASE = 50051
+PORTS = (*SERVICES, "inference_http", "inference_wyoming")  # in a row, from the port base
 LOCK_WAIT_S = 1.0
 
 
@@ -22,7 +25,8 @@ class Running(Record):
     """DIR/voxloom.json, written once all services answer and removed at a clean end."""
 
     pid: int
-    addresses: dict[str, str]  # service -> host:port
+    addresses: dict[str, str]  # service -> host:port of gRPC
+    protocols: dict[str, str] = Field(default_factory=dict)  # of others, beside gRPC -> host:port
     store: str
     started_at: str  # ISO 8601, UTC
     version: str

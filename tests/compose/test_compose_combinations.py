@@ -17,7 +17,7 @@ ELSEWHERE = {
 
 
 def test_every_combination_of_overlays_is_a_project(images: None) -> None:
-    assert len(COMBINATIONS) == 16
+    assert len(COMBINATIONS) == 32
     for overlays in COMBINATIONS:
         stack = Stack("voxloom-config", *overlays, **ELSEWHERE)
         services = set(stack.compose("config", "--services").split())

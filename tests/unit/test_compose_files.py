@@ -80,7 +80,16 @@ def test_an_overlay_names_no_service_anew_that_the_base_has(path: Path) -> None:
     base = read(BASE)["services"]
     for name, service in read(path)["services"].items():
         if name in base:
-            allowed = {"environment", "volumes", "depends_on", "deploy", "build", "image", "profiles"}
+            allowed = {
+                "environment",
+                "volumes",
+                "depends_on",
+                "deploy",
+                "build",
+                "image",
+                "profiles",
+                "ports",
+            }
             assert set(service) <= allowed, name
         else:
             assert {"image", "read_only", "cap_drop", "user", "logging", "mem_limit"} <= set(service), name
@@ -105,6 +114,18 @@ def test_the_gateway_knows_every_service_at_its_port() -> None:
         assert re.search(
             rf"listen {name}\n  bind :{port} .*\n  server-template \w+ \d+ {name}:{port}\n", config
         )
+
+
+def test_protocols_beside_grpc_have_one_port_in_all_files() -> None:
+    """OpenAI's is published with the services; Wyoming, which knows no keys, by its overlay alone."""
+    config, base = (ROOT / "deploy/gateway.cfg").read_text(), read(BASE)["services"]
+    for protocol, port in (("http", 50056), ("wyoming", 50057)):
+        assert base["inference"]["environment"][f"VOXLOOM_INFERENCE_{protocol.upper()}_PORT"] == port
+        assert re.search(rf"listen inference-{protocol} .*\n  bind :{port}.*\n .* inference:{port}", config)
+    assert [port for port in base["gateway"]["ports"] if "50056" in port]
+    assert not [port for port in base["gateway"]["ports"] if "50057" in port]
+    overlay = read(ROOT / "deploy/compose.wyoming.yaml")["services"]
+    assert overlay["gateway"]["ports"] == ["127.0.0.1:10300:50057"]
 
 
 def test_the_health_check_knows_the_same_ports() -> None:

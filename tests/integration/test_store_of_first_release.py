@@ -147,7 +147,7 @@ def bring_in_again(life: Life, folder: Path) -> None:
 
 def wait_until_done(life: Life) -> None:
     """All that was under way, and the model of the run that goes on."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     jobs = Jobs(life.store)
     while not (
         len(jobs.list("optimize")) == 2

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from ctc_beam_decoder import BeamSearchDecoder
 
-from voxloom.decode import FRAME_S, Hypothesis, LogProbs, Word, check_shape, greedy, join
+from voxloom.decode import FRAME_S, Hypothesis, LogProbs, Word, check_shape, greedy, join, sureness
 from voxloom.errors import BadInput
 from voxloom.lm import END, Decoding, LanguageModel, Weights
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import SPACE, Tokenizer
 
 Decode = Callable[[LogProbs], Hypothesis]
 LETTER_LOG_PROB = -7.0  # letters less likely than this in a frame are not tried in it
@@ -31,7 +31,7 @@ _loading = threading.Lock()
 
 
 def make_decoder(
-    decoding: Decoding, tokenizer: CharTokenizer, lm: LanguageModel | None, frame_s: float = FRAME_S
+    decoding: Decoding, tokenizer: Tokenizer, lm: LanguageModel | None, frame_s: float = FRAME_S
 ) -> Decode:
     """The decoder that a bundle is served with; BadInput when it needs a language model and has none."""
     if decoding.decoder == "greedy":
@@ -45,18 +45,17 @@ class BeamDecoder:
     """One language model and its weights; safe to call from many threads."""
 
     def __init__(
-        self, tokenizer: CharTokenizer, lm: LanguageModel, weights: Weights, frame_s: float = FRAME_S
+        self, tokenizer: Tokenizer, lm: LanguageModel, weights: Weights, frame_s: float = FRAME_S
     ) -> None:
         """Raises BadInput when the decoder cannot use the language model."""
         self._tokenizer, self._words, self._weights, self._frame_s = tokenizer, lm.words, weights, frame_s
-        letters = [tokenizer.character(index) for index in range(1, len(tokenizer))]
-        self._space = letters.index(" ") + 1 if " " in letters else len(tokenizer)
-        self._columns = len(tokenizer) + (" " not in letters) + 1  # the end mark is the last
-        labels = ["", *letters, *([] if " " in letters else [" "]), _END_MARK]
+        labels = _labels(tokenizer)
+        self._columns = len(labels)  # the end mark is the last
+        self._ends = [*([labels.index(" ")] if " " in labels else []), len(labels) - 1]
         self._search = _load(labels, lm, weights)
 
     def decode(self, log_probs_TV: LogProbs) -> Hypothesis:
-        """The likeliest words; BadInput for log probabilities of another alphabet or that are no numbers."""
+        """The likeliest words; BadInput for log probabilities of other tokens or that are no numbers."""
         check_shape(log_probs_TV, self._tokenizer)
         if np.isnan(log_probs_TV).any():
             raise BadInput("log probs hold NaN; the model is damaged, train it again")
@@ -73,20 +72,26 @@ class BeamDecoder:
         return join([self._word(text, log_probs_TV, *frames) for text, frames in spans])
 
     def _with_end(self, log_probs_TV: LogProbs) -> LogProbs:
-        """Two more frames, in which a space and the end mark are certain, and columns for them."""
-        frames, letters = log_probs_TV.shape
-        whole = np.full((frames + 2, self._columns), _NEVER, np.float32)
-        whole[:frames, :letters] = log_probs_TV
-        whole[frames, self._space] = whole[frames + 1, -1] = 0.0
+        """More frames, in which a space and the end mark, as a word, are certain, and columns for them."""
+        frames, tokens = log_probs_TV.shape
+        whole = np.full((frames + len(self._ends), self._columns), _NEVER, np.float32)
+        whole[:frames, :tokens] = log_probs_TV
+        whole[range(frames, len(whole)), self._ends] = 0.0
         return whole
 
     def _word(self, text: str, log_probs_TV: LogProbs, start: int, end: int) -> Word:
-        """Its confidence, as in greedy decoding: the mean over letters of the surest frame of each."""
-        best_V = log_probs_TV[start:end].max(axis=0)
-        sure = [float(np.exp(min(best_V[index], 0.0))) for index in self._tokenizer.encode(text)]
-        return Word(
-            text, round(start * self._frame_s, 3), round(end * self._frame_s, 3), float(np.mean(sure))
-        )
+        """Its confidence, as in greedy decoding: the mean over characters of the surest frame of each one's
+        token."""
+        sure = sureness(text, log_probs_TV[start:end].max(axis=0), self._tokenizer)
+        return Word(text, round(start * self._frame_s, 3), round(end * self._frame_s, 3), sure)
+
+
+def _labels(tokenizer: Tokenizer) -> list[str]:
+    """As the decoder wants them: spaces between words, or `▁` where a piece begins one; the end mark last."""
+    if tokenizer.before_word:
+        return ["", *tokenizer.symbols[1:], SPACE + _END_MARK]
+    texts = [tokenizer.text_of(index) for index in range(1, len(tokenizer))]
+    return ["", *texts, *([] if " " in texts else [" "]), _END_MARK]
 
 
 def _load(labels: list[str], lm: LanguageModel, weights: Weights) -> BeamSearchDecoder:

@@ -15,7 +15,7 @@ from voxloom.lm import Decoding, LanguageModel, read_arpa
 from voxloom.record import Document, Part, Record
 from voxloom.storage import ObjectStore, parse_model, write_model
 from voxloom.text import NORMALIZER_VERSION
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer, read_tokens_txt
 
 TOKENS = "tokens.txt"
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit of a graph
@@ -113,7 +113,7 @@ class LoadedBundle:
 
     record: Bundle
     served_graph: bytes
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     language_model: LanguageModel | None = None
 
 
@@ -243,9 +243,9 @@ def _check_hash(record: Bundle, name: str, found: FileHash) -> None:
         )
 
 
-def _matching_tokenizer(vocabulary: int, tokens: bytes, record: Bundle) -> CharTokenizer:
+def _matching_tokenizer(vocabulary: int, tokens: bytes, record: Bundle) -> Tokenizer:
     try:
-        tokenizer = CharTokenizer.from_tokens_txt(tokens.decode())
+        tokenizer = read_tokens_txt(tokens.decode())
     except UnicodeDecodeError as error:
         raise BadInput(f"{keys.model_file(record.model, TOKENS)} is not UTF-8") from error
     if vocabulary != len(tokenizer):

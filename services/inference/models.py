@@ -20,7 +20,7 @@ from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.features import FRAME_SHIFT_S, NUM_MEL, Features
 from voxloom.runtime import announce
 from voxloom.storage import ObjectStore
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.v1.events_pb2 import Event, ModelServing, StageFailed
 
 _RETRY_S = 600.0  # a refused bundle is looked at again: somebody may have put it right
@@ -35,7 +35,7 @@ class ServedModel:
 
     record: Bundle
     engine: Engine
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     decode: Decode  # as bundle.json says and the gate measured
     since: str  # ISO 8601, UTC
     load_s: float

@@ -9,7 +9,7 @@ from voxloom.features import FEATURE_VERSION
 from voxloom.lm import LanguageModel, read_arpa
 from voxloom.storage import ObjectStore
 from voxloom.text import NORMALIZER_VERSION
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer, read_tokens_txt
 
 GRAPH, TOKENS, RECORD = "model.onnx", "tokens.txt", "export.json"
 
@@ -22,8 +22,8 @@ class Exported:
     language_model: LanguageModel | None = None
 
     @property
-    def tokenizer(self) -> CharTokenizer:
-        return CharTokenizer.from_tokens_txt(self.tokens.decode())
+    def tokenizer(self) -> Tokenizer:
+        return read_tokens_txt(self.tokens.decode())
 
 
 def read_export(store: ObjectStore, run: str) -> Exported:

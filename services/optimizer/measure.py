@@ -22,7 +22,7 @@ from voxloom.lm import DecoderName, Decoding, LanguageModel
 from voxloom.manifest import Utterance
 from voxloom.storage import ObjectStore
 from voxloom.text import normalize
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.wer import Edits, Unit
 
 MAX_PARITY_DIFFERENCE = 1e-3
@@ -39,7 +39,7 @@ class Decoders:
     serves: DecoderName = "greedy"
 
     @classmethod
-    def of(cls, decoding: Decoding, tokenizer: CharTokenizer, lm: LanguageModel | None) -> "Decoders":
+    def of(cls, decoding: Decoding, tokenizer: Tokenizer, lm: LanguageModel | None) -> "Decoders":
         kinds: list[DecoderName] = ["greedy", "beam"] if lm and decoding.weights else ["greedy"]
         kinds = sorted({*kinds, decoding.decoder})  # one that is served and cannot be made is a fault
         made = {kind: decoding.model_copy(update={"decoder": kind}) for kind in kinds}

@@ -14,13 +14,13 @@ from services.trainer.counters import Best
 from services.trainer.data import Features
 from services.trainer.decode import score
 from services.trainer.train import State
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 Weights = dict[str, Tensor]
 _log = logging.getLogger(__name__)
 
 
-def choose_weights(checkpoints: Checkpoints, state: State, val: Features, tokenizer: CharTokenizer) -> float:
+def choose_weights(checkpoints: Checkpoints, state: State, val: Features, tokenizer: Tokenizer) -> float:
     """Fills `state.average` with the weights that the export takes, and returns their WER on val.
 
     They are the mean over as many of the best epochs as make the fewest errors on val; of equals over more.

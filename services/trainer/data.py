@@ -26,7 +26,7 @@ from services.trainer.feasible import why_not
 from services.trainer.recipes import Recipe
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
-from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
+from voxloom.tokenizer import Tokenizer, ctc_frames_needed
 
 _CACHE_BYTES = 2 * 2**30  # of features kept in memory; above it they are computed anew each epoch
 _FRAMES_QUANTUM = 40  # lengths are padded to multiples: each new shape costs the CPU kernels a set-up
@@ -225,7 +225,7 @@ def group_by_length(
 
 
 def training_data(
-    clips: Clips, tokenizer: CharTokenizer, recipe: Recipe, seed: int, recorded: Sequence[Waveform] = ()
+    clips: Clips, tokenizer: Tokenizer, recipe: Recipe, seed: int, recorded: Sequence[Waveform] = ()
 ) -> tuple[TrainingData, int]:
     """The clips that CTC can learn from, and how many it cannot (too long, or faster than its frames).
 

@@ -12,7 +12,7 @@ from services.trainer.metrics import Example, SourceErrors
 from services.trainer.model import Recogniser
 from voxloom.decode import LogProbs, greedy
 from voxloom.forgotten import digest
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.wer import Edits, char_edits, total, word_edits
 
 _FOLLOWED = 4  # utterances whose transcripts are told after every epoch
@@ -75,7 +75,7 @@ def log_probs(model: Recogniser, features: Features) -> Iterator[tuple[Clip, Log
             yield clip, log_probs_SV[:length]
 
 
-def score(model: Recogniser, features: Features, tokenizer: CharTokenizer) -> Score:
+def score(model: Recogniser, features: Features, tokenizer: Tokenizer) -> Score:
     """Greedy decoding of every clip; the model is left in evaluation mode."""
     heard = log_probs(model, features)
     return Score([_compare(clip, greedy(log_probs_SV, tokenizer).text) for clip, log_probs_SV in heard])

@@ -11,16 +11,14 @@ from voxloom.decode import LogProbs, greedy
 from voxloom.lm import Weights, read_arpa
 from voxloom.manifest import SplitName
 from voxloom.run_report import GREEDY, WITH_LM, Counted, Heard, HeardUtterance
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.wer import char_edits, word_edits
 
 Decoder = Callable[[LogProbs], str]  # log_probs_SV (S, V) to text
 Progress = Callable[[int, int], None]  # utterances done, of how many; raises when the work is to stop
 
 
-def decoders(
-    tokenizer: CharTokenizer, arpa: bytes = b"", weights: Weights | None = None
-) -> dict[str, Decoder]:
+def decoders(tokenizer: Tokenizer, arpa: bytes = b"", weights: Weights | None = None) -> dict[str, Decoder]:
     """By their name in the report; `lm` where there is a language model, also if greedy is served."""
     found: dict[str, Decoder] = {GREEDY: lambda log_probs_SV: greedy(log_probs_SV, tokenizer).text}
     if arpa and weights:

@@ -19,7 +19,7 @@ from voxloom.errors import VoxloomError
 from voxloom.features import FEATURE_VERSION, NUM_MEL, Features
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, write_model
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 OPSET = 18
 MAX_DIFFERENCE = 1e-3  # of log probabilities, torch against onnxruntime
@@ -94,7 +94,7 @@ def export(
     run: RunRecord,
     dataset: DatasetRecord,
     model: Recogniser,
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     probe: list[Features],
     val_wer: float,
     language: Outcome | None = None,

@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from services.trainer.recipes import Recipe
-from voxloom.tokenizer import CharTokenizer, ctc_frames_needed, encoder_frames
+from voxloom.tokenizer import Tokenizer, ctc_frames_needed, encoder_frames
 
 if TYPE_CHECKING:
     from services.trainer.clips import Clip
 
 TOO_LONG = "longer_than_recipe_allows"
-TOO_FAST = "too_fast_for_ctc"  # fewer frames than its text has letters, and a blank between equal ones
+TOO_FAST = "too_fast_for_ctc"  # fewer frames than its text has tokens, and a blank between equal ones
 REASONS = (TOO_FAST, TOO_LONG)
 
 
-def why_not(clip: "Clip", tokenizer: CharTokenizer, recipe: Recipe) -> str:
+def why_not(clip: "Clip", tokenizer: Tokenizer, recipe: Recipe) -> str:
     """The reason; empty for a clip that is trained on."""
     if clip.duration_s > recipe.max_utterance_s:
         return TOO_LONG
@@ -24,7 +24,7 @@ def why_not(clip: "Clip", tokenizer: CharTokenizer, recipe: Recipe) -> str:
     return ""
 
 
-def left_out(clips: Iterable["Clip"], tokenizer: CharTokenizer, recipe: Recipe) -> dict[str, int]:
+def left_out(clips: Iterable["Clip"], tokenizer: Tokenizer, recipe: Recipe) -> dict[str, int]:
     """How many of these, by reason."""
     reasons = Counter(why_not(clip, tokenizer, recipe) for clip in clips)
     return {reason: count for reason, count in sorted(reasons.items()) if reason}

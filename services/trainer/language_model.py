@@ -15,7 +15,7 @@ from voxloom.errors import BadInput
 from voxloom.lm import MAX_BYTES, Decoding, NgramRecord, Weights, perplexity, read_arpa
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.wer import word_edits
 
 _LARGE = 1_000_000  # running words from which on rare n-grams are more weight than worth
@@ -37,7 +37,7 @@ def add_language_model(
     dataset: DatasetRecord,
     model: Recogniser,
     val: Features,
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     threads: int,
     tell: Callable[[str], None] = lambda message: None,
 ) -> Outcome:
@@ -116,5 +116,5 @@ def list_heard(model: Recogniser, val: Features) -> list[Heard]:
     return [Heard(clip.row.text, log_probs_SV.copy()) for clip, log_probs_SV in heard]
 
 
-def _greedy_errors(each: Heard, tokenizer: CharTokenizer) -> int:
+def _greedy_errors(each: Heard, tokenizer: Tokenizer) -> int:
     return word_edits(each.reference, greedy(each.log_probs_SV, tokenizer).text).errors

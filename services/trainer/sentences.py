@@ -12,7 +12,7 @@ from voxloom.lm import TextSource
 from voxloom.manifest import DatasetRecord, SplitName, Utterance, read_csv
 from voxloom.storage import ObjectStore, list_all
 from voxloom.text import normalize
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 MAX_WORDS = 20_000_000  # of the user's texts: what is counted in a few minutes and memory that a trainer has
 MAX_LINE = 2_000  # bytes: longer lines are paragraphs, not sentences
@@ -33,7 +33,7 @@ class Sentences:
         return sum(len(text.split()) * count for text, count in self.counts.items())
 
 
-def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer) -> Sentences:
+def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: Tokenizer) -> Sentences:
     """Of val and test nothing: their sentences are left out of the user's texts, and counted."""
     counts, transcripts = _transcripts(_rows(store, dataset, "train"))
     reader = text_reader(store, dataset, tokenizer)
@@ -47,7 +47,12 @@ def gather(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer)
     return Sentences(dict(counts), sources)
 
 
-def text_reader(store: ObjectStore, dataset: DatasetRecord, tokenizer: CharTokenizer) -> "TextReader":
+def transcripts(store: ObjectStore, dataset: DatasetRecord) -> dict[str, int]:
+    """Of the training part: each sentence and how often it counts."""
+    return dict(_transcripts(_rows(store, dataset, "train"))[0])
+
+
+def text_reader(store: ObjectStore, dataset: DatasetRecord, tokenizer: Tokenizer) -> "TextReader":
     """In the language of the dataset, without its sentences of val and test."""
     held_out = {sentence_key(row.text) for split in ("val", "test") for row in _rows(store, dataset, split)}
     return TextReader(next(iter(dataset.languages), ""), tokenizer, held_out)
@@ -77,7 +82,7 @@ class TextReader:
     """Reads the user's texts, a sentence a line; what it cannot use is counted by reason."""
 
     language: str
-    tokenizer: CharTokenizer | None  # None: whatever letters there are
+    tokenizer: Tokenizer | None  # None: whatever letters there are
     held_out: set[str]
     room: int = field(default_factory=lambda: MAX_WORDS)  # words that may still be taken
     foreign: Counter[str] = field(default_factory=Counter)  # characters that the tokenizer lacks

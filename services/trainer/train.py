@@ -27,7 +27,7 @@ from services.trainer.recipes import Recipe
 from services.trainer.replicas import MOST, Loss, Replicas
 from services.trainer.schedule import Schedule
 from voxloom.errors import VoxloomError
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 _EASY_EPOCHS = 20  # of a run without validation clips
 
@@ -51,7 +51,7 @@ class Task:
     budget_s: float  # wall clock for training; 0 means to convergence
     train: TrainingData
     val: Features
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     threads: int = 1  # parts that a batch is split into, each on a processor of its own
     ranks: Ranks = ALONE  # this process among those that share each batch

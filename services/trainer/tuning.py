@@ -9,7 +9,7 @@ from typing import Any
 from voxloom.beam import BeamDecoder
 from voxloom.decode import LogProbs
 from voxloom.lm import LanguageModel, Weights
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 from voxloom.wer import word_edits
 
 ALPHAS = (0.25, 0.5, 0.9, 1.4, 2.0)
@@ -37,7 +37,7 @@ class Heard:
 
 def tune(
     heard: Sequence[Heard],
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     lm: LanguageModel,
     threads: int,
     tell: Callable[[str], None] = lambda message: None,
@@ -61,7 +61,7 @@ def tune(
 
 
 def count_errors(
-    heard: Sequence[Heard], tokenizer: CharTokenizer, lm: LanguageModel, weights: Weights, threads: int
+    heard: Sequence[Heard], tokenizer: Tokenizer, lm: LanguageModel, weights: Weights, threads: int
 ) -> int:
     """Word errors of all clips."""
     decoder = BeamDecoder(tokenizer, lm, weights)
@@ -75,7 +75,7 @@ class _Trials:
     def __init__(
         self,
         heard: Sequence[Heard],
-        tokenizer: CharTokenizer,
+        tokenizer: Tokenizer,
         lm: LanguageModel,
         threads: int,
         tell: Callable[[str], None],

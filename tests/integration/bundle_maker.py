@@ -137,10 +137,17 @@ def write_export(
 
 
 def write_model_bundle(
-    store: ObjectStore, model: str, graph_bytes: bytes, arpa: bytes = b"", **changes: object
+    store: ObjectStore,
+    model: str,
+    graph_bytes: bytes,
+    arpa: bytes = b"",
+    tokens_txt: bytes = b"",
+    **changes: object,
 ) -> Bundle:
-    """A bundle as the optimizer leaves it, served as fp32."""
-    files = {"model.onnx": graph_bytes, "tokens.txt": tokens()} | ({lm.FILE: arpa} if arpa else {})
+    """A bundle as the optimizer leaves it, served as fp32. `tokens_txt`: other names for its letters."""
+    files = {"model.onnx": graph_bytes, "tokens.txt": tokens_txt or tokens()} | (
+        {lm.FILE: arpa} if arpa else {}
+    )
     hashes: dict[str, FileHash] = {name: write_file(store, model, name, data) for name, data in files.items()}
     bundle = Bundle(
         run="r", dataset="d", files=hashes, served_file="model.onnx", **_lineage(model)

@@ -22,7 +22,7 @@ from voxloom.errors import BadInput, NotFound, NotReady
 from voxloom.jobs import Jobs
 from voxloom.lm import Decoding
 from voxloom.storage import FolderStore
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import read_tokens_txt
 from voxloom.v1.events_pb2 import Event
 
 TEXTS = bundle_maker.sentences(10, words=2)
@@ -133,7 +133,7 @@ def test_a_language_model_that_is_not_as_exported_is_refused(world: World, chang
 def test_what_an_older_model_writes_in_digits_is_held_against_words(world: World) -> None:
     """Dataset and model of the first normaliser: `5` in the manifest, and a token `5` for the tone of b."""
     [utterance] = bundle_maker.write_dataset(world.store, "d-1", ["b bad"])
-    older = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode().replace("b ", "5 "))
+    older = read_tokens_txt(bundle_maker.tokens().decode().replace("b ", "5 "))
     row = utterance.model_copy(update={"text": "5 5ad"})
     heard = transcribe_all(
         world.store,

@@ -10,45 +10,45 @@ import numpy as np
 
 from voxloom.decode import LogProbs
 from voxloom.lm import BEGIN, END, Backoff, Weights
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 _FORBIDDEN = -1e4
 _LN10 = math.log(10)
+Beams = dict[tuple[str, int], tuple[float, float]]
 
 
-def decode(log_probs_TV: LogProbs, tokenizer: CharTokenizer, lm: Backoff, weights: Weights) -> str:
+def decode(log_probs_TV: LogProbs, tokenizer: Tokenizer, lm: Backoff, weights: Weights) -> str:
     """The text of the highest worth."""
     sounds = text_log_probs(log_probs_TV, tokenizer)
     return max(sorted(sounds), key=lambda text: sounds[text] + language(text, lm, weights))
 
 
-def text_log_probs(log_probs_TV: LogProbs, tokenizer: CharTokenizer) -> dict[str, float]:
+def text_log_probs(log_probs_TV: LogProbs, tokenizer: Tokenizer) -> dict[str, float]:
     """ln P(frames | text) of every text, over all its paths; spaces at the ends and doubled ones are none."""
-    beams = {"": (0.0, -math.inf)}  # letters so far: ln P of the paths that end in a blank, and in a letter
+    beams = {("", 0): (0.0, -math.inf)}  # what is written, its last token: ln P of the paths that end in a
+    # blank, and in that token
     for log_probs_V in log_probs_TV:
         beams = _extend(beams, log_probs_V, tokenizer)
     texts: dict[str, float] = defaultdict(lambda: -math.inf)
-    for letters, (blank, letter) in beams.items():
+    for (letters, _), (blank, letter) in beams.items():
         text = " ".join(letters.split())
         texts[text] = np.logaddexp(texts[text], np.logaddexp(blank, letter))
     return texts
 
 
-def _extend(
-    beams: dict[str, tuple[float, float]], log_probs_V: LogProbs, tokenizer: CharTokenizer
-) -> dict[str, tuple[float, float]]:
-    grown: dict[str, list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
-    for letters, (blank, letter) in beams.items():
+def _extend(beams: Beams, log_probs_V: LogProbs, tokenizer: Tokenizer) -> Beams:
+    grown: dict[tuple[str, int], list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
+    for (letters, last), (blank, letter) in beams.items():
         whole = np.logaddexp(blank, letter)
-        _add(grown[letters], 0, whole + log_probs_V[0])
+        _add(grown[letters, last], 0, whole + log_probs_V[0])
         for index in range(1, len(tokenizer)):
-            character, log_prob = tokenizer.character(index), log_probs_V[index]
-            if character == letters[-1:]:  # the same letter: held, or anew after a blank
-                _add(grown[letters], 1, letter + log_prob)
-                _add(grown[letters + character], 1, blank + log_prob)
+            longer, log_prob = letters + tokenizer.text_of(index), log_probs_V[index]
+            if index == last:  # the same token: held, or anew after a blank
+                _add(grown[letters, last], 1, letter + log_prob)
+                _add(grown[longer, index], 1, blank + log_prob)
             else:
-                _add(grown[letters + character], 1, whole + log_prob)
-    return {letters: (blank, letter) for letters, (blank, letter) in grown.items()}
+                _add(grown[longer, index], 1, whole + log_prob)
+    return {key: (blank, letter) for key, (blank, letter) in grown.items()}
 
 
 def _add(pair: list[float], place: int, log_prob: float) -> None:

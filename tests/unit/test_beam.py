@@ -14,28 +14,34 @@ from voxloom.beam import BeamDecoder, make_decoder
 from voxloom.decode import greedy
 from voxloom.errors import BadInput
 from voxloom.lm import Backoff, Decoding, LanguageModel, Weights, read_arpa
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
 
 quick = settings(max_examples=30, deadline=None, database=None, derandomize=True)
 LETTERS = CharTokenizer.from_alphabet(" abc")
+PIECES = PieceTokenizer.from_pieces(["ab", "▁ca", "▁ab"], " abc")
 ARPA = estimate({"ab": 3, "a b": 1, "ab ca": 2, "ca ab": 1, "b": 2, "bc": 1}, 3)
 LM, BACKOFF = read_arpa(ARPA), Backoff(ARPA)
 OPEN = Weights(alpha=0.5, beta=0.5, unknown=-2.0, beam=1000)
 CLOSED = Weights(alpha=0.8, beta=0.5, closed=True, beam=1000)
+SERVED = beam.LETTER_LOG_PROB
 WEIGHTS = [OPEN, Weights(alpha=1.3, beta=2.0, unknown=-5.0, beam=1000), CLOSED]
 
 
 @pytest.fixture(scope="module")
-def decoders() -> Iterator[list[BeamDecoder]]:
+def decoders() -> Iterator[dict[tuple[Tokenizer, Weights], BeamDecoder]]:
     """Nothing is given up on the way: exact, as the reference is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(beam, "LETTER_LOG_PROB", -30.0)
         patch.setattr(beam, "BEHIND", -1e9)
-        yield [BeamDecoder(LETTERS, LM, weights) for weights in WEIGHTS]
+        yield {
+            (tokenizer, weights): BeamDecoder(tokenizer, LM, weights)
+            for tokenizer in (LETTERS, PIECES)
+            for weights in WEIGHTS
+        }
 
 
-def noise(seed: int, frames: int, spread: float = 2.0) -> np.ndarray:
-    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(LETTERS)))
+def noise(seed: int, frames: int, spread: float = 2.0, tokenizer: Tokenizer = LETTERS) -> np.ndarray:
+    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(tokenizer)))
     return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
@@ -49,12 +55,22 @@ def spell(frames: str, other: str, share: float = 0.3) -> np.ndarray:
     return np.log(probabilities).astype(np.float32)
 
 
+@pytest.mark.parametrize(("tokenizer", "most"), [(LETTERS, 4), (PIECES, 3)], ids=["characters", "pieces"])
 @quick
-@given(st.integers(0, 10_000), st.integers(0, 4), st.sampled_from(range(len(WEIGHTS))))
-def test_against_the_definition(decoders: list[BeamDecoder], seed: int, frames: int, which: int) -> None:
-    log_probs = noise(seed, frames)
-    found = decoders[which].decode(log_probs)
-    assert found.text == beam_reference.decode(log_probs, LETTERS, BACKOFF, WEIGHTS[which])
+@given(seed=st.integers(0, 10_000), frames=st.integers(0, 4), weights=st.sampled_from(WEIGHTS))
+def test_against_the_definition(
+    decoders: dict[tuple[Tokenizer, Weights], BeamDecoder],
+    tokenizer: Tokenizer,
+    most: int,
+    seed: int,
+    frames: int,
+    weights: Weights,
+) -> None:
+    """In no more frames than have all their beginnings in a beam of 1000."""
+    frames = min(frames, most)
+    log_probs = noise(seed, frames, tokenizer=tokenizer)
+    found = decoders[tokenizer, weights].decode(log_probs)
+    assert found.text == beam_reference.decode(log_probs, tokenizer, BACKOFF, weights)
     assert found.text == " ".join(word.text for word in found.words)
     times = [time for word in found.words for time in (word.start_s, word.end_s)]
     assert times == sorted(times)
@@ -95,6 +111,21 @@ def test_an_alphabet_without_a_space_is_single_words() -> None:
     probabilities = np.full((4, 4), 1e-3)
     probabilities[[0, 1, 2, 3], [1, 0, 2, 0]] = 1
     assert BeamDecoder(letters, LM, OPEN).decode(np.log(probabilities).astype(np.float32)).text == "ab"
+
+
+def test_pieces_are_spelled_as_the_network_heard_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as sure as it was, also where the usual spelling of the word is another one."""
+    monkeypatch.setattr(beam, "LETTER_LOG_PROB", SERVED)
+    probabilities = np.full((5, len(PIECES)), 1e-6)
+    heard = ["▁ca", "", "▁a", "b", ""]  # ▁ab is a piece too
+    for frame, (symbol, sure) in enumerate(zip(heard, (0.9, 0.9, 0.8, 0.6, 0.9), strict=True)):
+        probabilities[frame, PIECES.symbols.index(symbol or "<blk>")] = sure
+        probabilities[frame, 0] += 1 - sure
+    log_probs = np.log(probabilities).astype(np.float32)
+    for found in (BeamDecoder(PIECES, LM, CLOSED).decode(log_probs), greedy(log_probs, PIECES)):
+        assert found.text == "ca ab"
+        assert [(word.start_s, word.end_s) for word in found.words] == [(0, 0.04), (0.08, 0.16)]
+        assert [word.confidence for word in found.words] == pytest.approx([0.9, 0.7], abs=1e-4)
 
 
 def test_many_threads_get_what_one_gets() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from voxloom.decode import greedy
 from voxloom.errors import BadInput
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import CharTokenizer, PieceTokenizer
 
 quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 ENGLISH = CharTokenizer.from_alphabet(" abcdeh'lo")
@@ -15,7 +15,7 @@ ENGLISH = CharTokenizer.from_alphabet(" abcdeh'lo")
 
 def path(tokenizer: CharTokenizer, frames: str, sure: float = 0.9) -> np.ndarray:
     """Log probabilities whose best path is `frames`, one character a frame, `_` for the blank."""
-    blank_first = ["_", *(tokenizer.character(index) for index in range(1, len(tokenizer)))]
+    blank_first = ["_", *(tokenizer.text_of(index) for index in range(1, len(tokenizer)))]
     probabilities = np.full((len(frames), len(tokenizer)), (1 - sure) / (len(tokenizer) - 1))
     for frame, character in enumerate(frames):
         probabilities[frame, blank_first.index(character)] = sure
@@ -60,6 +60,33 @@ def test_confidence_is_the_mean_probability_of_the_characters() -> None:
 def test_a_held_token_counts_by_its_surest_frame() -> None:
     log_probs = np.concatenate([path(ENGLISH, "a", 0.5), path(ENGLISH, "a", 0.95), path(ENGLISH, "a", 0.6)])
     assert greedy(log_probs, ENGLISH).confidence == pytest.approx(0.95)
+
+
+PIECES = PieceTokenizer.from_pieces(["lo", "▁he", "▁hel"], " abcdehlo")
+
+
+def heard(*frames: str, sure: float = 0.9) -> np.ndarray:
+    """Log probs of tokens, the empty one for the blank."""
+    probabilities = np.full((len(frames), len(PIECES)), (1 - sure) / (len(PIECES) - 1))
+    for frame, symbol in enumerate(frames):
+        probabilities[frame, PIECES.symbols.index(symbol or "<blk>")] = sure
+    return np.log(probabilities).astype(np.float32)
+
+
+def test_pieces_begin_words_where_they_are_marked() -> None:
+    found = greedy(heard("", "▁hel", "▁hel", "", "lo", "▁a", "", "▁a", "b"), PIECES)
+    assert found.text == "hello a ab"
+    times = [(word.text, word.start_s, word.end_s) for word in found.words]
+    assert times == [("hello", 0.04, 0.2), ("a", 0.2, 0.24), ("ab", 0.28, 0.36)]
+    assert greedy(heard("lo", "", "▁he"), PIECES).text == "lo he"
+    assert greedy(heard("", ""), PIECES).words == []
+
+
+def test_a_piece_counts_for_each_of_its_characters() -> None:
+    log_probs = np.concatenate([heard("▁hel", sure=0.9), heard("", "lo", sure=0.4)])
+    found = greedy(log_probs, PIECES)
+    assert found.words[0].confidence == pytest.approx((3 * 0.9 + 2 * 0.4) / 5)
+    assert found.confidence == pytest.approx(found.words[0].confidence)
 
 
 @pytest.mark.parametrize("text", ["你好世界", "สวัสดีครับ", "नमस्ते"])

@@ -13,7 +13,7 @@ from voxloom.engine import Engine
 from voxloom.errors import BadInput
 from voxloom.features import Features, fbank
 from voxloom.lm import Decoding
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import read_tokens_txt
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_weights_keep_to_7_bits(graphs: dict[str, bytes]) -> None:
 
 
 def test_all_hear_the_same(graphs: dict[str, bytes]) -> None:
-    tokenizer = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode())
+    tokenizer = read_tokens_txt(bundle_maker.tokens().decode())
     for text in bundle_maker.sentences(3):
         features = fbank(bundle_maker.say(text))
         assert {
@@ -127,7 +127,7 @@ def test_a_graph_that_is_none_is_refused() -> None:
 
 
 def test_speed_is_measured_in_turn_and_told_against_float32(graphs: dict[str, bytes]) -> None:
-    tokenizer = CharTokenizer.from_tokens_txt(bundle_maker.tokens().decode())
+    tokenizer = read_tokens_txt(bundle_maker.tokens().decode())
     decoders = Decoders.of(Decoding(), tokenizer, None)
     every = {FP32: Recogniser(graphs["folded"], decoders), INT8: Recogniser(graphs["int8"], decoders)}
     heard = [bundle_maker.say("bed"), bundle_maker.say("a cafe")]

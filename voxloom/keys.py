@@ -133,6 +133,11 @@ def run_record(run: str) -> str:
     return check_key(f"runs/{run}/run.json")
 
 
+def run_tokens(run: str) -> str:
+    """runs/<run>/tokens.txt: the pieces of words that it learned, kept for when it goes on."""
+    return check_key(f"runs/{run}/tokens.txt")
+
+
 def run_metrics(run: str) -> str:
     """runs/<run>/metrics.jsonl"""
     return check_key(f"runs/{run}/metrics.jsonl")

@@ -131,7 +131,7 @@ class Suspect(Part):
     audio_key: str
     reference: str
     heard: str  # greedy
-    doubt: float = Field(allow_inf_nan=False)  # natural logarithm, a character: heard against transcript
+    doubt: float = Field(allow_inf_nan=False)  # natural logarithm, a token: heard against transcript
     score: float = Field(allow_inf_nan=False)  # how far that is out of the ordinary of its source, robust z
 
 

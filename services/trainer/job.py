@@ -33,13 +33,13 @@ from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
 from services.trainer.tensors import share
 from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
+from services.trainer.units import tokenizer_of
 from voxloom import keys, logs
 from voxloom.config import load
 from voxloom.cpus import cpu_count
 from voxloom.errors import VoxloomError
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, open_store, write_model
-from voxloom.tokenizer import CharTokenizer
 
 _MAX_RESERVE_S = 30.0  # of a budget, for what comes after the last epoch: language model, report, export
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class _Run:
         }
 
     def _task(self) -> Task:
-        tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
+        tokenizer = tokenizer_of(self.store, self.record.run, self.dataset, self.recipe, self.ranks)
         train_clips = load_split(self.store, self.dataset, "train", self.folder, self.progress.loading)
         val_clips = load_split(self.store, self.dataset, "val", self.folder, self.progress.loading)
         noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
@@ -150,7 +150,7 @@ class _Run:
             guard=self._guard(task, Faults(self.store, self.record.run)),
             must_save=is_anchor,
         )
-        self._tell_beginning(state, _noter(log))
+        self._tell_beginning(task, state, _noter(log))
         try:
             state = train(task, state, hooks)
             saver.finish(state)
@@ -186,8 +186,10 @@ class _Run:
         lap = stopwatch()
         return lambda: self.ranks.agree(lap())
 
-    def _tell_beginning(self, state: State, note: Callable[[State, str], None]) -> None:
+    def _tell_beginning(self, task: Task, state: State, note: Callable[[State, str], None]) -> None:
         """What a user should know before the first step of this sitting."""
+        if (found := len(task.tokenizer) - 1) < self.recipe.pieces and not state.at.step:
+            note(state, f"the transcripts have {found} different pieces, of {self.recipe.pieces} wanted")
         if self.record.left_out and not state.at.step:
             count = sum(self.record.left_out.values())
             note(state, f"{count} training clips are left out: {in_words(self.record.left_out)}")

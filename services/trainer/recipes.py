@@ -1,9 +1,14 @@
-"""Training recipes: every number that shapes a run, chosen from the hours of data. No torch here."""
+"""Training recipes: every number that shapes a run, chosen from the data. No torch here."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from voxloom.errors import BadInput
+from voxloom.tokenizer import single_pieces
+
+MOST_PIECES = 10_000
+_PIECES_FROM_H, _MORE_PIECES_FROM_H = 50.0, 1000.0
+_MANY_CHARACTERS = 150  # of writings whose characters are syllables or words
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class Recipe:
     patience_epochs: int = 25  # without a better val WER; then the run cools down and ends
     bfloat16: bool = True  # matrix products, where the processor has instructions for them
     max_lost_fraction: float = 0.1  # refuses a dataset that lost more than this to faults
+    pieces: int = 0  # of words, characters included, that it writes, at most; 0: it writes characters
+
+    @property
+    def units(self) -> str:
+        return f"{self.pieces} pieces" if self.pieces else "characters"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -144,14 +154,45 @@ RECIPES = {
 }
 
 
-def choose(train_hours: float) -> tuple[Recipe, str]:
-    """The recipe for this much data and, in one sentence, why."""
+def choose(
+    train_hours: float, alphabet: str, name: str = "", pieces: int | None = None
+) -> tuple[Recipe, str]:
+    """The recipe and its units for this much data in this alphabet, or those that were asked for; and, in one
+    sentence, why. BadInput for a recipe that there is not, and for pieces that cannot hold the alphabet."""
+    recipe, why = (named(name), f"recipe '{name}' was asked for") if name else _by_hours(train_hours)
+    count, why_units = _units(train_hours, alphabet) if pieces is None else _asked(pieces, alphabet)
+    return replace(recipe, pieces=count), f"{why}; {why_units}"
+
+
+def _by_hours(train_hours: float) -> tuple[Recipe, str]:
     for name, limit_h in (("tiny", 5.0), ("small", 50.0), ("base", 1000.0)):
         if train_hours < limit_h:
             return RECIPES[name], (
                 f"{train_hours:.2f} hours of training data are under {limit_h:g} hours: recipe '{name}'"
             )
     return RECIPES["large"], f"{train_hours:.1f} hours of training data: recipe 'large'"
+
+
+def _units(train_hours: float, alphabet: str) -> tuple[int, str]:
+    """docs/adr/0029 tells where the limits are from."""
+    if len(alphabet) > _MANY_CHARACTERS:
+        return 0, f"characters, of which its writing has {len(alphabet)}"
+    if train_hours < _PIECES_FROM_H:
+        return 0, f"characters, as under {_PIECES_FROM_H:g} hours"
+    if train_hours < _MORE_PIECES_FROM_H:
+        return 500, f"500 pieces of words, as under {_MORE_PIECES_FROM_H:g} hours"
+    return 1000, f"1000 pieces of words, as from {_MORE_PIECES_FROM_H:g} hours on"
+
+
+def _asked(pieces: int, alphabet: str) -> tuple[int, str]:
+    singles = len(single_pieces(alphabet))
+    if pieces and not singles < pieces <= MOST_PIECES:
+        raise BadInput(
+            f"{pieces} pieces were asked for; expected {singles + 1} to {MOST_PIECES}, for each of the "
+            f"{len(alphabet)} characters of the dataset is one, in a word and at its beginning; or 0 for "
+            "characters alone"
+        )
+    return pieces, f"{pieces} pieces of words were asked for" if pieces else "characters were asked for"
 
 
 def named(name: str) -> Recipe:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from services.trainer.recipes import Recipe, choose, named
+from services.trainer.recipes import Recipe, choose
 from voxloom import keys
 from voxloom.errors import Conflict, NotFound, NotReady
 from voxloom.jobs import JobRecord, Jobs
@@ -85,13 +85,18 @@ def refuse_pruned(store: ObjectStore, dataset: DatasetRecord) -> None:
 
 
 def submit(
-    store: ObjectStore, jobs: Jobs, dataset: DatasetRecord, recipe_name: str, seed: int, budget_minutes: float
+    store: ObjectStore,
+    jobs: Jobs,
+    dataset: DatasetRecord,
+    recipe_name: str,
+    seed: int,
+    budget_minutes: float,
+    pieces: int | None = None,
 ) -> RunRecord:
-    """Accepts a run: its record, then its job. The same wish twice is the same run."""
+    """Accepts a run: its record, then its job. The same wish twice is the same run. Recipe and pieces that
+    were not asked for, an empty name and None, are chosen."""
     hours = dataset.splits["train"].hours
-    recipe, reason = choose(hours)
-    if recipe_name:
-        recipe, reason = named(recipe_name), f"recipe '{recipe_name}' was asked for"
+    recipe, reason = choose(hours, dataset.alphabet, recipe_name, pieces)
     record = RunRecord(
         run=run_id(dataset.dataset, recipe, seed, budget_minutes),
         dataset=dataset.dataset,
@@ -113,7 +118,8 @@ def submit(
 
 def run_id(dataset: str, recipe: Recipe, seed: int, budget_minutes: float) -> str:
     budget = f"-{budget_minutes:g}min" if budget_minutes else ""
-    return keys.check_id(f"r-{dataset.removeprefix('d-')}-{recipe.name}-s{seed}{budget}", "run")
+    pieces = f"-p{recipe.pieces}" if recipe.pieces else ""
+    return keys.check_id(f"r-{dataset.removeprefix('d-')}-{recipe.name}{pieces}-s{seed}{budget}", "run")
 
 
 def read_run(store: ObjectStore, run: str) -> RunRecord:

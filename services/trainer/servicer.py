@@ -104,14 +104,18 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         return pb.RemoveTextResponse()
 
     def _start(self, request: pb.StartRunRequest) -> pb.Run:
-        if request.seed < 0 or request.budget_minutes < 0:
+        if request.seed < 0 or request.budget_minutes < 0 or request.pieces < 0:
             raise BadInput(
-                f"seed is {request.seed}, budget_minutes is {request.budget_minutes}; expected 0 or more"
+                f"seed is {request.seed}, budget_minutes is {request.budget_minutes}, pieces is "
+                f"{request.pieces}; expected 0 or more"
             )
         dataset = find_dataset(self._store, request.dataset)
         refuse_pruned(self._store, dataset)
         seed = request.seed or self._config.train_seed
-        record = submit(self._store, self._jobs, dataset, request.recipe, seed, request.budget_minutes)
+        pieces = request.pieces if request.HasField("pieces") else None
+        record = submit(
+            self._store, self._jobs, dataset, request.recipe, seed, request.budget_minutes, pieces
+        )
         refuse_lossy(dataset, recipe_from_dict(record.recipe))
         self._wake()
         return self._get(record.run)
@@ -167,6 +171,7 @@ def to_message(
         dataset=record.dataset,
         recipe=record.recipe["name"],
         recipe_reason=record.recipe_reason,
+        pieces=record.recipe.get("pieces", 0),
         state=_STATES[job.state],
         created_at=record.created_at,
         error=job.error,

@@ -17,15 +17,15 @@ from services.trainer.model import Recogniser
 from voxloom.decode import LogProbs, greedy
 from voxloom.manifest import SplitName
 from voxloom.run_report import Suspect, Suspects
-from voxloom.tokenizer import CharTokenizer, ctc_frames_needed
+from voxloom.tokenizer import Tokenizer, ctc_frames_needed
 
 MOST = 100  # listed
-LEAST_DOUBT = 1.0  # natural logarithm a character
+LEAST_DOUBT = 1.0  # natural logarithm a token
 LEAST_SCORE = 5.0  # robust deviations
-_LEAST_SPREAD = 0.1  # natural logarithm a character: a source that is known by heart has no spread at all
+_LEAST_SPREAD = 0.1  # natural logarithm a token: a source that is known by heart has no spread at all
 _NO_TOKEN = "a character that the model cannot write"
 RULE = (
-    f"what is heard is e^{LEAST_DOUBT:g} times as likely a character as the transcript, or more, and that is "
+    f"what is heard is e^{LEAST_DOUBT:g} times as likely a token as the transcript, or more, and that is "
     f"{LEAST_SCORE:g} robust deviations over the median of its source, or more"
 )
 Progress = Callable[[int, int], None]  # utterances done, of how many; raises when the work is to stop
@@ -35,7 +35,7 @@ def find_suspects(
     run: str,
     model: Recogniser,
     splits: Mapping[SplitName, Features],
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     progress: Progress,
     left_out: Mapping[str, int],
 ) -> Suspects:
@@ -59,21 +59,21 @@ def find_suspects(
 
 def doubt(log_probs_SV: LogProbs, tokens: list[int], heard: int) -> float:
     """How much likelier the model finds its own best path than the best one that spells `tokens`: the natural
-    logarithm of that, for each character of the longer text. `heard`: how many characters it hears."""
+    logarithm of that, for each token of the longer text. `heard`: how many tokens it hears."""
     aligned_SV = torch.from_numpy(np.ascontiguousarray(log_probs_SV))
     _, scores_BS = forced_align(aligned_SV[None], torch.tensor([tokens]), blank=0)
     best = float(log_probs_SV.max(axis=1).sum())
     return (best - float(scores_BS.sum())) / max(len(tokens), heard, 1)
 
 
-def _why_not(log_probs_SV: LogProbs, clip: Clip, tokenizer: CharTokenizer) -> str:
+def _why_not(log_probs_SV: LogProbs, clip: Clip, tokenizer: Tokenizer) -> str:
     text = clip.row.text
     if not text or not tokenizer.spells(text):
         return _NO_TOKEN
     return TOO_FAST if len(log_probs_SV) < ctc_frames_needed(tokenizer.encode(text)) else ""
 
 
-def _aligned(split: SplitName, clip: Clip, log_probs_SV: LogProbs, tokenizer: CharTokenizer) -> Suspect:
+def _aligned(split: SplitName, clip: Clip, log_probs_SV: LogProbs, tokenizer: Tokenizer) -> Suspect:
     """Its score is told once all of its source are known."""
     row, heard = clip.row, greedy(log_probs_SV, tokenizer).text
     return Suspect(
@@ -85,7 +85,7 @@ def _aligned(split: SplitName, clip: Clip, log_probs_SV: LogProbs, tokenizer: Ch
         audio_key=row.audio_key,
         reference=row.text,
         heard=heard,
-        doubt=doubt(log_probs_SV, tokenizer.encode(row.text), len(heard)),
+        doubt=doubt(log_probs_SV, tokenizer.encode(row.text), len(tokenizer.encode(heard))),
         score=0.0,
     )
 

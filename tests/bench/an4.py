@@ -39,6 +39,7 @@ from services.trainer.recipes import Recipe, named, override
 from services.trainer.sentences import Sentences
 from services.trainer.train import Hooks, State, Task, new_state, train
 from services.trainer.tuning import Heard, tune
+from services.trainer.units import learn
 from voxloom import audio
 from voxloom.cpus import cpu_count
 from voxloom.lm import read_arpa
@@ -95,8 +96,9 @@ def one(
 
 
 def task_of(splits: dict[str, Clips], recipe: Recipe, seed: int, minutes: float, threads: int) -> Task:
-    alphabet = sorted({letter for clip in splits["train"].clips for letter in clip.row.text})
-    tokenizer = CharTokenizer.from_alphabet("".join(alphabet))
+    texts = Counter(clip.row.text for clip in splits["train"].clips)
+    alphabet, pieces = "".join(sorted(set("".join(texts)))), int(recipe.pieces)
+    tokenizer = learn(texts, alphabet, pieces) if pieces else CharTokenizer.from_alphabet(alphabet)
     data, _ = training_data(splits["train"], tokenizer, recipe, seed)
     return Task(recipe, seed, minutes * 60, data, Features(splits["val"], recipe), tokenizer, threads=threads)
 

@@ -167,6 +167,7 @@ def test_a_dataset_that_lost_too_much_is_not_trained_on(tmp_path, start):
         (pb.StartRunRequest(dataset="d-none"), grpc.StatusCode.NOT_FOUND, "voxloom dataset list"),
         (pb.StartRunRequest(dataset="../x"), grpc.StatusCode.INVALID_ARGUMENT, "not allowed"),
         (pb.StartRunRequest(recipe="huge"), grpc.StatusCode.INVALID_ARGUMENT, "smoke, tiny"),
+        (pb.StartRunRequest(pieces=6), grpc.StatusCode.INVALID_ARGUMENT, "expected 7 to 10000"),
         (pb.StartRunRequest(seed=-1), grpc.StatusCode.INVALID_ARGUMENT, "0 or more"),
     ],
 )

@@ -1,5 +1,6 @@
 """Wrong transcripts are found: exactly by the numbers, and on real speech by a model that heard them too."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import groupby, product
 from pathlib import Path
@@ -18,8 +19,9 @@ from services.trainer.model import Recogniser
 from services.trainer.recipes import RECIPES
 from services.trainer.suspects import doubt, find_suspects
 from services.trainer.train import Hooks, Task, new_state, train
+from services.trainer.units import learn
 from voxloom.storage import FolderStore
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import CharTokenizer, Tokenizer
 
 RECIPE = RECIPES["smoke"]
 WORDS = {"YES", "NO", "GO", "STOP", "HELP", "START", "REPEAT"}
@@ -103,11 +105,14 @@ def suspect(name: str, source: str, doubt: float) -> suspects.Suspect:
 
 
 @pytest.mark.slow
-def test_swapped_transcripts_of_real_speech_are_the_first_suspects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pieces", [0, 24])
+def test_swapped_transcripts_of_real_speech_are_the_first_suspects(pieces: int, tmp_path: Path) -> None:
     """The model is trained on them; nobody tells it which are wrong."""
     clips = read_an4(lambda text: text in WORDS)
     wrong = swap(clips, 0.06, seed=2)
-    tokenizer = CharTokenizer.from_alphabet("".join(WORDS).lower())
+    alphabet = "".join(WORDS).lower()
+    texts = Counter(clip.row.text for clip in clips.clips)
+    tokenizer = learn(texts, alphabet, pieces) if pieces else CharTokenizer.from_alphabet(alphabet)
     model, splits = trained(clips, tokenizer, tmp_path), {"train": Features(clips, RECIPE)}
     found = find_suspects("r-1", model, splits, tokenizer, lambda *done: None, {})
     first = [each.utterance for each in found.suspects][: len(wrong) + 4]
@@ -115,7 +120,7 @@ def test_swapped_transcripts_of_real_speech_are_the_first_suspects(tmp_path: Pat
     assert len(wrong & set(first)) > len(wrong) / 2
 
 
-def trained(clips: Clips, tokenizer: CharTokenizer, folder: Path) -> Recogniser:
+def trained(clips: Clips, tokenizer: Tokenizer, folder: Path) -> Recogniser:
     """A small model after some seconds: unmasked, without what makes long trainings better."""
     recipe = replace(
         RECIPE,

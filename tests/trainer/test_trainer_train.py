@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from trainer_maker import make_dataset
@@ -17,6 +18,9 @@ from voxloom.errors import BadInput, NotReady
 from voxloom.forgotten import add_mark
 from voxloom.jobs import Jobs
 from voxloom.storage import FolderStore
+
+ALPHABET = " abcdefghijklmnopqrstuvwxyz"
+HAN = "".join(map(chr, range(0x4E00, 0x4E00 + 4000)))
 
 
 def test_silence_is_recognised_as_the_plateau():
@@ -39,9 +43,53 @@ def test_metrics_after_the_checkpoint_are_cut_off_on_resume(tmp_path):
     ("hours", "name"), [(0.0, "tiny"), (4.99, "tiny"), (5.0, "small"), (50.0, "base"), (1e3, "large")]
 )
 def test_the_recipe_follows_the_hours_and_says_why(hours, name):
-    recipe, reason = choose(hours)
+    recipe, reason = choose(hours, ALPHABET)
     assert recipe.name == name
     assert name in reason
+
+
+@pytest.mark.parametrize(
+    ("hours", "alphabet", "asked", "pieces", "says"),
+    [
+        (49.9, ALPHABET, None, 0, "characters, as under 50 hours"),
+        (50.0, ALPHABET, None, 500, "500 pieces of words, as under 1000 hours"),
+        (1e3, ALPHABET, None, 1000, "1000 pieces of words, as from 1000 hours on"),
+        (1e3, HAN, None, 0, "characters, of which its writing has 4000"),
+        (1e3, ALPHABET, 0, 0, "characters were asked for"),
+        (1.0, ALPHABET, 80, 80, "80 pieces of words were asked for"),
+        (1e3, HAN, 5000, 5000, "5000 pieces of words were asked for"),
+    ],
+)
+def test_the_units_follow_hours_and_alphabet_and_the_reason_says_so(hours, alphabet, asked, pieces, says):
+    recipe, reason = choose(hours, alphabet, "", asked)
+    assert recipe.pieces == pieces
+    assert reason.endswith(f"; {says}")
+    named_, reason = choose(hours, alphabet, "smoke", asked)
+    assert named_ == replace(RECIPES["smoke"], pieces=pieces)
+    assert reason == f"recipe 'smoke' was asked for; {says}"
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "pieces", "least"), [(ALPHABET, 52, 53), (HAN, 4000, 4001), ("ab", -1, 3)]
+)
+def test_pieces_that_cannot_hold_the_alphabet_are_refused(alphabet, pieces, least):
+    with pytest.raises(BadInput, match=f"{pieces} pieces were asked for; expected {least} to 10000"):
+        choose(1.0, alphabet, "", pieces)
+    with pytest.raises(BadInput, match="expected"):
+        choose(1.0, alphabet, "", 10_001)
+
+
+def test_other_units_are_another_run(tmp_path):
+    """What was chosen and the same asked for are one."""
+    store, dataset, _ = make_dataset(tmp_path)
+    jobs = Jobs(store)
+    ids = [
+        submit(store, jobs, dataset, "smoke", seed=1, budget_minutes=2, pieces=pieces).run
+        for pieces in (None, 0, 9)
+    ]
+    assert ids == ["r-tones-smoke-s1-2min", "r-tones-smoke-s1-2min", "r-tones-smoke-p9-s1-2min"]
+    servicer = TrainerServicer(TrainerConfig(), store, jobs, lambda: None)
+    assert [servicer._get(run).pieces for run in ids] == [0, 0, 9]
 
 
 def test_a_run_of_the_first_release_goes_on_as_it_began():
@@ -50,11 +98,13 @@ def test_a_run_of_the_first_release_goes_on_as_it_began():
         del first[name]
     for name in ("room_probability", "tempo", "tract", "concatenate", "concatenated_s", "easy_above_cer"):
         del first[name]
+    del first["pieces"]
     for name in ("skip", "left_frames", "blank_bias"):
         del first["model"][name]
     recipe = recipe_from_dict(json.loads(json.dumps({**first, "mask_below_cer": 0.5})))
     assert recipe.easy_above_cer == 0.5
     assert (recipe.consistency_weight, recipe.chunk_probability, recipe.model.skip) == (0, 0, 0)
+    assert recipe.units == "characters"
     assert (recipe.tempo, recipe.tract, recipe.concatenate, recipe.own_share) == (0, 0, 0, 0)
 
 

@@ -32,16 +32,18 @@ RUN_STATE_DONE: RunState
 RUN_STATE_FAILED: RunState
 
 class StartRunRequest(_message.Message):
-    __slots__ = ("dataset", "recipe", "seed", "budget_minutes")
+    __slots__ = ("dataset", "recipe", "seed", "budget_minutes", "pieces")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     BUDGET_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     recipe: str
     seed: int
     budget_minutes: float
-    def __init__(self, dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., budget_minutes: _Optional[float] = ...) -> None: ...
+    pieces: int
+    def __init__(self, dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., seed: _Optional[int] = ..., budget_minutes: _Optional[float] = ..., pieces: _Optional[int] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
     __slots__ = ()
@@ -100,7 +102,7 @@ class ReadRunFileResponse(_message.Message):
     def __init__(self, key: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json", "withdrawn_utterances", "val_wer_lm", "decoding")
+    __slots__ = ("id", "dataset", "recipe", "recipe_reason", "state", "created_at", "error", "latest", "best_val_wer", "record_json", "withdrawn_utterances", "pieces", "val_wer_lm", "decoding")
     ID_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +114,7 @@ class Run(_message.Message):
     BEST_VAL_WER_FIELD_NUMBER: _ClassVar[int]
     RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_UTTERANCES_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
     VAL_WER_LM_FIELD_NUMBER: _ClassVar[int]
     DECODING_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -125,9 +128,10 @@ class Run(_message.Message):
     best_val_wer: float
     record_json: str
     withdrawn_utterances: int
+    pieces: int
     val_wer_lm: float
     decoding: str
-    def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., val_wer_lm: _Optional[float] = ..., decoding: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., dataset: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_reason: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., created_at: _Optional[str] = ..., error: _Optional[str] = ..., latest: _Optional[_Union[RunMetrics, _Mapping]] = ..., best_val_wer: _Optional[float] = ..., record_json: _Optional[str] = ..., withdrawn_utterances: _Optional[int] = ..., pieces: _Optional[int] = ..., val_wer_lm: _Optional[float] = ..., decoding: _Optional[str] = ...) -> None: ...
 
 class RunMetrics(_message.Message):
     __slots__ = ("step", "epoch", "epochs", "steps_total", "loss", "learning_rate", "gradient_norm", "audio_s_per_s", "eta_s", "val_wer", "val_cer", "example_reference", "example_hypothesis", "message", "trained_s", "val_by_source", "examples")

@@ -139,6 +139,10 @@ def test_the_better_decoder_on_test_is_told_unless_another_is_asked_for() -> Non
 
 
 def test_a_run_is_told_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    pieces = run()
+    pieces.pieces = 500
+    run_show.show(pieces)
+    assert "writes  pieces of words, 500 at most" in capsys.readouterr().out
     run_show.show(run())
     run_show.show_settings(run())
     run_show.show_curves(curves_of(metrics()))
@@ -147,6 +151,7 @@ def test_a_run_is_told_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in told
     for part in (
         "x 1",
+        "writes  characters",
         "val WER imported",
         "heard last",
         "by speaker",

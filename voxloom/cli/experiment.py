@@ -89,18 +89,22 @@ class Laboratory:
 
     def train(self, datasets: Sequence[Built], budget: Budget) -> tuple[dict[str, Trained], str]:
         """Every dataset with every seed; and the recipe of all. The largest dataset is the first, for it
-        decides on the recipe where none was asked for."""
+        decides on the recipe where none was asked for, and on characters or pieces of words."""
         order = sorted(datasets, key=lambda each: -each.num_clips)
         trained = {each.name: Trained() for each in datasets}
-        recipe, pace = budget.recipe, Pace(len(order) * len(budget.seeds), 60 * budget.minutes)
+        recipe, pieces, pace = budget.recipe, None, Pace(len(order) * len(budget.seeds), 60 * budget.minutes)
         with self._meter("training") as meter:
             for seed in budget.seeds:
                 for built in order:
                     request = trainer_pb2.StartRunRequest(
-                        dataset=built.dataset, recipe=recipe, seed=seed, budget_minutes=budget.minutes
+                        dataset=built.dataset,
+                        recipe=recipe,
+                        seed=seed,
+                        budget_minutes=budget.minutes,
+                        pieces=pieces,
                     )
                     run = self._trainer.StartRun(request, timeout=CALL_TIMEOUT_S)
-                    recipe = run.recipe
+                    recipe, pieces = run.recipe, run.pieces
                     self._follow(run, f"{built.name}, seed {seed}", pace, meter)
                     self._collect(run.id, trained[built.name])
         return trained, recipe

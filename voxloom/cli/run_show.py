@@ -21,6 +21,7 @@ def show(run: trainer_pb2.Run) -> None:
     say(f"run {run.id}: {state_name(run.state)}", "bold")
     say(f"dataset {run.dataset}, created {when(run.created_at)}")
     say(f"recipe  {run.recipe}: {run.recipe_reason or 'as asked'}")
+    say(f"writes  {f'pieces of words, {run.pieces} at most' if run.pieces else 'characters'}")
     if run.error:
         say(f"error   {run.error}", "red")
     tell_withdrawn(run)

@@ -34,6 +34,13 @@ def train(
         float,
         typer.Option(min=0.0, help="Wall-clock minutes to fit the training into; 0 trains to convergence."),
     ] = 0.0,
+    pieces: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Write pieces of words, so many with the characters; 0 for characters; chosen if left out.",
+        ),
+    ] = None,
     watch_: Annotated[bool, typer.Option("--watch", help="Follow the run to its end.")] = False,
     data: DataOption = None,
 ) -> None:
@@ -42,9 +49,10 @@ def train(
     \b
     Example:  voxloom train --watch
               voxloom train --recipe tiny --budget-minutes 30
+              voxloom train --pieces 500
     """
     request = trainer_pb2.StartRunRequest(
-        dataset=dataset, recipe=recipe, seed=seed, budget_minutes=budget_minutes
+        dataset=dataset, recipe=recipe, seed=seed, budget_minutes=budget_minutes, pieces=pieces
     )
     with client("trainer", data) as trainer:
         run = trainer.StartRun(request, timeout=CALL_TIMEOUT_S)
@@ -145,6 +153,7 @@ def as_dict(run: trainer_pb2.Run) -> dict[str, Any]:
         "dataset": run.dataset,
         "recipe": run.recipe,
         "recipe_reason": run.recipe_reason,
+        "pieces": run.pieces,
         "created_at": run.created_at,
         "error": run.error,
         "best_val_wer": run.best_val_wer,

@@ -12,6 +12,7 @@ from trainer_maker import make_dataset
 from services.inference.models import load
 from services.optimizer.optimize import KIND, OptimizeJob
 from services.optimizer.reconcile import Reconcile
+from services.optimizer.rules import GateRules, Rules
 from services.trainer.clips import read_shard
 from voxloom import keys
 from voxloom.audio import encode_wav
@@ -78,7 +79,8 @@ def optimise(store: FolderStore) -> str:
     lease = jobs.claim(KIND)
     assert lease
     with lease:
-        result = OptimizeJob(store, bus, threads=1, max_error_rate=100.0).run(lease.record, lease)
+        rules = Rules(gate=GateRules(max_error_rate=100.0))
+        result = OptimizeJob(store, bus, threads=1, rules=rules).run(lease.record, lease)
         lease.complete(result)
     bus.close()
     return str(result["outcome"])

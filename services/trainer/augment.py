@@ -1,4 +1,4 @@
-"""Augmentation with torchaudio: speed, noise and rooms on samples; tempo, vocal tract and masks on features.
+"""Augmentation: speed, noise and rooms on samples, by torchaudio; tempo, vocal tract and masks on features.
 
 Ko et al. 2015 (speed), Ko et al. 2017 (rooms), Jaitly and Hinton 2013 (vocal tract length), Park et al. 2019,
 arXiv 1904.08779 (SpecAugment).
@@ -20,7 +20,6 @@ from voxloom.corpora.listing import AUDIO_SUFFIXES
 from voxloom.errors import BadInput
 
 _MAX_NOISE_S, _MAX_NOISES_S = 600.0, 3600.0  # of one recording, and of all: they stay in memory
-_FREQUENCY_AXIS, _TIME_AXIS = 2, 3
 _TRANSFORM = 4096  # samples: lengths of Fourier transforms are multiples
 
 _log = logging.getLogger(__name__)
@@ -30,12 +29,18 @@ LogMel = npt.NDArray[np.float32]
 
 
 def change_speed(waveform: Waveform, factor: float) -> Waveform:
-    """Faster and higher for a factor above 1; shorter by that factor."""
+    """Faster and higher for a factor above 1; shorter by that factor: (`changed_length`)."""
     if factor == 1.0:
         return waveform
     changed, _ = audio.speed(torch.from_numpy(waveform), SAMPLE_RATE_HZ, factor)
-    faster: Waveform = changed.contiguous().numpy()
+    length = changed_length(len(waveform), factor)  # torchaudio rounds in float32, which may differ by one
+    faster: Waveform = torch.nn.functional.pad(changed, (0, length - len(changed))).contiguous().numpy()
     return faster
+
+
+def changed_length(num_samples: int, factor: float) -> int:
+    """Samples of so many at another speed."""
+    return -(-num_samples * SAMPLE_RATE_HZ // int(factor * SAMPLE_RATE_HZ))
 
 
 def add_noise(
@@ -114,8 +119,13 @@ def warp(log_mel_TF: LogMel, tempo: float, tract: float) -> LogMel:
     """Faster at the same pitch by `tempo`, formants higher by `tract`: features read between their frames
     and bins. (T, F) to (T / tempo, F)."""
     frames, bins = log_mel_TF.shape
-    at_frame = np.linspace(0, frames - 1, max(round(frames / tempo), 1))
+    at_frame = np.linspace(0, frames - 1, warped_frames(frames, tempo))
     return _between(_between(log_mel_TF, at_frame, 0), np.arange(bins) / tract, 1)
+
+
+def warped_frames(frames: int, tempo: float) -> int:
+    """Frames of so many at another tempo."""
+    return max(round(frames / tempo), 1)
 
 
 def _between(x: LogMel, positions: npt.NDArray[np.float64], axis: int) -> LogMel:
@@ -129,14 +139,27 @@ def _between(x: LogMel, positions: npt.NDArray[np.float64], axis: int) -> LogMel
     return between
 
 
-def mask(log_mel_BTF: Tensor, recipe: Recipe) -> Tensor:
-    """SpecAugment: bands and stretches of time set to the batch's mean, anew for each utterance."""
-    x_BCFT = log_mel_BTF.transpose(1, 2)[:, None]
-    fill = float(log_mel_BTF.mean())
-    for _ in range(recipe.frequency_masks):
-        x_BCFT = audio.mask_along_axis_iid(x_BCFT, recipe.frequency_mask_bins, fill, _FREQUENCY_AXIS)
-    for _ in range(recipe.time_masks):
-        x_BCFT = audio.mask_along_axis_iid(
-            x_BCFT, recipe.time_mask_frames, fill, _TIME_AXIS, p=recipe.time_mask_fraction
-        )
-    return x_BCFT[:, 0].transpose(1, 2)
+def mask(
+    log_mel_BTF: Tensor, lengths_B: Tensor, randoms: Sequence[np.random.Generator], recipe: Recipe
+) -> Tensor:
+    """SpecAugment: bands and stretches of time set to the utterance's mean, anew for each.
+
+    Torchaudio's masks take their numbers from one generator for a whole batch; here a row has its own.
+    """
+    frames, bins = log_mel_BTF.shape[1:]
+    longest = min(recipe.time_mask_frames, int(frames * recipe.time_mask_fraction))
+    fill_B = log_mel_BTF.sum((1, 2)) / (lengths_B * bins)  # what is padded is zero
+    hidden_BF = _stretches(randoms, recipe.frequency_masks, recipe.frequency_mask_bins, bins)
+    hidden_BT = _stretches(randoms, recipe.time_masks, longest, frames)
+    return torch.where(hidden_BT[:, :, None] | hidden_BF[:, None, :], fill_B[:, None, None], log_mel_BTF)
+
+
+def _stretches(randoms: Sequence[np.random.Generator], count: int, longest: int, size: int) -> Tensor:
+    """(B, size) bool: `count` stretches in each row, each below `longest` long, anywhere within `size`."""
+    draws_B2M = np.array([random.random((2, count)) for random in randoms]).reshape(len(randoms), 2, count)
+    length_BM = draws_B2M[:, 0] * longest
+    begin_BM = draws_B2M[:, 1] * (size - length_BM)
+    begin_BM1, length_BM1 = (x.astype(np.int64)[:, :, None] for x in (begin_BM, length_BM))
+    position = np.arange(size)
+    inside_BMX = (position >= begin_BM1) & (position < begin_BM1 + length_BM1)
+    return torch.from_numpy(inside_BMX.any(axis=1))

@@ -1,11 +1,12 @@
-"""From clips to length-bucketed batches, the same ones for the same seed.
+"""From clips to batches: what is random in one depends on the seed, the step and the row alone, so that each
+rank computes its own rows and no others.
 
-Shapes: B utterances of a batch, T feature frames, F mel bins, U tokens.
+Shapes: R views, B utterances of a batch, T feature frames, F mel bins, U tokens.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,15 @@ from services.trainer.augment import (
     add_noise,
     add_room,
     change_speed,
+    changed_length,
     coloured_noises,
     mask,
     warp,
+    warped_frames,
 )
-from services.trainer.clips import Clip, Clips
+from services.trainer.clips import NO_CLIPS, Clip, Clips
 from services.trainer.feasible import why_not
+from services.trainer.planning import Draw, Item, Plan, Planner, group_by_length
 from services.trainer.recipes import Recipe
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, fbank
@@ -30,39 +34,26 @@ from voxloom.tokenizer import Tokenizer, ctc_frames_needed
 
 _CACHE_BYTES = 2 * 2**30  # of features kept in memory; above it they are computed anew each epoch
 _FRAMES_QUANTUM = 40  # lengths are padded to multiples: each new shape costs the CPU kernels a set-up
-OWN = "user_recorded"  # the source of recordings of the user's own voice
 _NOISE_STREAM = 7  # keeps the random numbers of noise apart from those of the batch order
+_ALL = slice(None)
+Warp = tuple[float, float]  # factors of tempo and of the vocal tract
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's input. Targets are padded with 0, the blank."""
+    """One step's input, or some of its rows. Targets are padded with 0, the blank; B may be 0."""
 
     log_mel_RBTF: Tensor  # (R, B, T, 80) float32: one view of the utterances, or two, masked differently
     lengths_B: Tensor  # (B) int64, in frames
     targets_BU: Tensor  # (B, U) int64
     target_lengths_B: Tensor  # (B) int64
-    audio_s: float  # without padding
+    audio_s: float  # of the whole batch, without padding
+    whole: int = 0  # utterances of the whole batch, of which other ranks hold some; 0: all are here
 
-
-@dataclass(frozen=True)
-class Draw:
-    """One clip as an epoch hears it."""
-
-    index: int
-    speed: float
-    max_tempo: float = field(default=1.0, compare=False)  # beyond it CTC has no frames for the text
-
-
-Item = tuple[Draw, ...]  # clips that are heard one after the other as one
-T = TypeVar("T")
-
-
-def encoder_frames(num_samples: float) -> int:
-    """Frames that CTC sees for so many samples: fbank every 10 ms, then two halvings that round up."""
-    frames = (int(num_samples) + 80) // 160
-    halved = (frames + 1) // 2
-    return (halved + 1) // 2
+    @property
+    def utterances(self) -> int:
+        """Of the whole batch."""
+        return self.whole or len(self.lengths_B)
 
 
 @dataclass
@@ -85,8 +76,10 @@ class Features:
             self._kept_bytes += log_mel_TF.nbytes
         return log_mel_TF.astype(np.float32)
 
-    def augmented(self, draw: Draw, random: np.random.Generator) -> npt.NDArray[np.float32]:
-        """(T, 80): in a room, under noise, at another tempo and from another vocal tract, by chance."""
+    def augmented(
+        self, draw: Draw, tempo: float, tract: float, random: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
+        """(`num_frames`, 80): at a tempo and from a vocal tract; by chance in a room and under noise."""
         recipe = self.recipe
         in_room, in_noise = random.random(2) < (recipe.room_probability, recipe.noise_probability)
         if in_room or in_noise:
@@ -96,132 +89,124 @@ class Features:
             log_mel_TF = fbank(noisy)
         else:
             log_mel_TF = self.clean(draw)
-        tempo, tract = 1 + random.uniform(-1, 1, 2) * (recipe.tempo, recipe.tract)
-        return warp(log_mel_TF, min(tempo, draw.max_tempo), tract)
+        return warp(log_mel_TF, tempo, tract)
+
+    def num_frames(self, draw: Draw, tempo: float) -> int:
+        """Of `augmented`, without computing it."""
+        num_samples = changed_length(self.clips.clips[draw.index].num_samples, draw.speed)
+        return warped_frames((num_samples + 80) // 160, tempo)
 
 
-def pad(features: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-    """log_mel_BTF (B, T, 80) padded with zeros to the longest, in steps of 0.4 s, and lengths_B (B)."""
-    lengths_B = torch.tensor([len(log_mel_TF) for log_mel_TF in features])
-    frames = -(-int(lengths_B.max()) // _FRAMES_QUANTUM) * _FRAMES_QUANTUM
-    log_mel_BTF = torch.zeros(len(features), frames, NUM_MEL)
+def padded(frames: int) -> int:
+    """The frames of a batch whose longest utterance has so many: in steps of 0.4 s."""
+    return -(-frames // _FRAMES_QUANTUM) * _FRAMES_QUANTUM
+
+
+def pad(features: Sequence[npt.NDArray[np.float32]], frames: int = 0) -> tuple[Tensor, Tensor]:
+    """log_mel_BTF (B, T, 80) with zeros after each, T at least `frames` and no less than the longest needs;
+    and lengths_B (B)."""
+    lengths_B = torch.tensor([len(log_mel_TF) for log_mel_TF in features], dtype=torch.int64)
+    longest = max(map(len, features), default=0)
+    log_mel_BTF = torch.zeros(len(features), padded(max(longest, frames)), NUM_MEL)
     for row, log_mel_TF in enumerate(features):
         log_mel_BTF[row, : len(log_mel_TF)] = torch.from_numpy(log_mel_TF)
     return log_mel_BTF, lengths_B
 
 
-def collate(features: Sequence[npt.NDArray[np.float32]], targets: Sequence[list[int]]) -> Batch:
-    """One batch of padded features and targets; see Batch for the shapes."""
-    log_mel_BTF, lengths_B = pad(features)
-    target_lengths_B = torch.tensor([len(ids) for ids in targets])
-    targets_BU = torch.zeros(len(targets), int(target_lengths_B.max()), dtype=torch.int64)
+def pad_targets(targets: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """targets_BU and target_lengths_B; see Batch."""
+    lengths_B = torch.tensor([len(ids) for ids in targets])
+    targets_BU = torch.zeros(len(targets), int(lengths_B.max()), dtype=torch.int64)
     for row, ids in enumerate(targets):
         targets_BU[row, : len(ids)] = torch.tensor(ids)
-    return Batch(
-        log_mel_BTF[None], lengths_B, targets_BU, target_lengths_B, audio_s=int(lengths_B.sum()) / 100
-    )
+    return targets_BU, lengths_B
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything an epoch needs; `batches` is a pure function of seed and epoch."""
+    """Everything an epoch needs; `plan` is a pure function of seed and epoch."""
 
     features: Features
     targets: list[list[int]]
-    frames_needed: list[int]  # by CTC, for each target
+    planner: Planner
     recipe: Recipe
     seed: int
     between: Sequence[int] = ()  # tokens between two texts: a space
 
+    def plan(self, epoch: int, easy: bool) -> Plan:
+        """See `Planner.plan`."""
+        return self.planner.plan(epoch, easy)
+
     def batches(self, epoch: int, easy: bool) -> list[list[Item]]:
-        """Items grouped by length: batches of at most `batch_s` padded seconds, in random order.
+        return self.plan(epoch, easy).batches
 
-        What is `easy` are clips one by one: from long texts CTC's alignments are learned slowly.
+    def load(
+        self, items: list[Item], step: int, easy: bool, one_view: bool = False, rows: slice = _ALL
+    ) -> Batch:
+        """The batch of one step, or some of its rows; all that is random in a row depends on seed, step and
+        row alone, and so does its padding. What is `easy` has no masks, and no second view to agree with.
         """
-        random = np.random.default_rng([self.seed, epoch])
-        indices = random.permutation(self._repeated())
-        speeds = random.choice(self.recipe.speeds, len(indices))
-        draws = [self._draw(int(index), float(speed)) for index, speed in zip(indices, speeds, strict=True)]
-        items = [(draw,) for draw in draws] if easy else list(self._joined(draws, random))
-        length_s = np.array([sum(map(self._length_s, item)) for item in items])
-        order = np.argsort(length_s * random.uniform(0.9, 1.1, len(items)))
-        groups = list(group_by_length([items[i] for i in order], length_s[order], self.recipe.batch_s))
-        return [groups[i] for i in random.permutation(len(groups))]
-
-    def load(self, items: list[Item], step: int, easy: bool, one_view: bool = False) -> Batch:
-        """The batch of one step; all that is random in it depends on seed and step alone.
-
-        What is `easy` has no masks, and no second view to agree with.
-        """
-        random = np.random.default_rng([self.seed, _NOISE_STREAM, step])
+        warps, mine = self._warps(items, step), range(len(items))[rows]
+        randoms = [np.random.default_rng([self.seed, _NOISE_STREAM, step, 1 + row]) for row in mine]
         features = [
-            np.concatenate([self.features.augmented(draw, random) for draw in item]) for item in items
+            self._augmented(items[row], warps[row], random) for row, random in zip(mine, randoms, strict=True)
         ]
-        batch = collate(features, [self._target(item) for item in items])
-        if easy:
-            return batch
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        batch = self._outline(items, warps, easy or one_view, rows)
+        log_mel_BTF, lengths_B = pad(features, batch.log_mel_RBTF.shape[2])
+        if not torch.equal(lengths_B, batch.lengths_B):
+            raise AssertionError(f"step {step}: lengths {lengths_B} were foretold as {batch.lengths_B}")
+        views = [
+            log_mel_BTF if easy else mask(log_mel_BTF, lengths_B, randoms, self.recipe)
+            for _ in batch.log_mel_RBTF
+        ]
+        return replace(batch, log_mel_RBTF=torch.stack(views))
+
+    def blank(
+        self, items: list[Item], step: int, easy: bool, one_view: bool = False, rows: slice = _ALL
+    ) -> Batch:
+        """The batch of one step but for what is heard, which is zeros: no audio is read for it."""
+        return self._outline(items, self._warps(items, step), easy or one_view, rows)
+
+    def _outline(self, items: list[Item], warps: list[list[Warp]], one_view: bool, rows: slice) -> Batch:
+        frames = [
+            sum(self.features.num_frames(draw, tempo) for draw, (tempo, _) in zip(item, warp, strict=True))
+            for item, warp in zip(items, warps, strict=True)
+        ]
         views = 2 if self.recipe.consistency_weight and not one_view else 1
-        log_mel_BTF = batch.log_mel_RBTF[0]
-        return replace(
-            batch, log_mel_RBTF=torch.stack([mask(log_mel_BTF, self.recipe) for _ in range(views)])
+        lengths_B = torch.tensor(frames)[rows]
+        targets_BU, target_lengths_B = pad_targets([self._target(item) for item in items])
+        return Batch(
+            torch.zeros(1, 1, 1, 1).expand(views, len(lengths_B), padded(max(frames)), NUM_MEL),
+            lengths_B,
+            targets_BU[rows],
+            target_lengths_B[rows],
+            audio_s=sum(frames) / 100,
+            whole=len(items),
         )
 
-    def _repeated(self) -> npt.NDArray[np.int64]:
-        """Each clip once, own recordings as often as their share asks for: what is recognised in the end is
-        that voice."""
-        clips = self.features.clips.clips
-        own = np.array([clip.row.source == OWN for clip in clips])
-        seconds = np.array([clip.duration_s for clip in clips])
-        own_s, other_s = seconds[own].sum(), seconds[~own].sum()
-        share, repeats = self.recipe.own_share, 1
-        if own_s and other_s:
-            wanted = share / (1 - share) * other_s / own_s
-            repeats = int(np.clip(round(wanted), 1, self.recipe.own_repeats))
-        return np.repeat(np.arange(len(clips)), np.where(own, repeats, 1))
+    def _augmented(
+        self, item: Item, warps: list[Warp], random: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
+        heard = zip(item, warps, strict=True)
+        return np.concatenate([self.features.augmented(draw, *warp, random) for draw, warp in heard])
 
-    def _draw(self, index: int, speed: float) -> Draw:
-        """Faster speech has fewer frames; where they would not hold the text, it is not that fast."""
-        num_samples, needed = self.features.clips.clips[index].num_samples, self.frames_needed[index]
-        speed = speed if encoder_frames(num_samples / speed) >= needed else 1.0
-        return Draw(index, speed, max(encoder_frames(num_samples / speed) - 1, 1) / needed)
-
-    def _joined(self, draws: Iterable[Draw], random: np.random.Generator) -> Iterator[Item]:
-        """Clips alone or, so that long audio works too, one after the other."""
-        item: Item = ()
-        length_s = 0.0
-        for draw in draws:
-            seconds = self._length_s(draw)
-            joins = random.random() < self.recipe.concatenate
-            if item and not (joins and length_s + seconds <= self.recipe.concatenated_s):
-                yield item
-                item, length_s = (), 0.0
-            item, length_s = (*item, draw), length_s + seconds
-        if item:
-            yield item
-
-    def _length_s(self, draw: Draw) -> float:
-        return self.features.clips.clips[draw.index].duration_s / draw.speed
+    def _warps(self, items: list[Item], step: int) -> list[list[Warp]]:
+        """Tempo and tract of each draw of each row. They are drawn for all rows at once, for on them depends
+        how long each is, and how far the others are padded."""
+        random = np.random.default_rng([self.seed, _NOISE_STREAM, step])
+        changes = iter(random.uniform(-1, 1, (sum(map(len, items)), 2)).tolist())
+        recipe = self.recipe
+        return [
+            [
+                (min(1 + tempo * recipe.tempo, draw.max_tempo), 1 + tract * recipe.tract)
+                for draw, (tempo, tract) in zip(item, changes, strict=False)
+            ]
+            for item in items
+        ]
 
     def _target(self, item: Item) -> list[int]:
         first, *others = (self.targets[draw.index] for draw in item)
         return [*first, *(token for other in others for token in (*self.between, *other))]
-
-
-def group_by_length(
-    items: Sequence[T], length_s: npt.NDArray[np.float64], batch_s: float
-) -> Iterator[list[T]]:
-    """Consecutive items while longest times count is within `batch_s`; a longer one makes its own batch."""
-    group: list[T] = []
-    longest_s = 0.0
-    for item, seconds in zip(items, length_s, strict=True):
-        if group and max(longest_s, seconds) * (len(group) + 1) > batch_s:
-            yield group
-            group, longest_s = [], 0.0
-        group.append(item)
-        longest_s = max(longest_s, seconds)
-    if group:
-        yield group
 
 
 def training_data(
@@ -237,16 +222,20 @@ def training_data(
             f"none of {len(clips.clips)} training clips can be learned from; see `voxloom dataset show`"
         )
     targets = [tokenizer.encode(clip.row.text) for clip in kept]
-    features = Features(Clips(kept, clips.samples), recipe, [*recorded, *coloured_noises(seed)])
+    heard = replace(clips, clips=kept)
+    features = Features(heard, recipe, [*recorded, *coloured_noises(seed)])
     needed = [ctc_frames_needed(ids) for ids in targets]
     between = tokenizer.encode(" ") if tokenizer.spells(" ") else []
-    return TrainingData(features, targets, needed, recipe, seed, between), len(clips.clips) - len(kept)
+    planner = Planner(heard, needed, recipe, seed)
+    return TrainingData(features, targets, planner, recipe, seed, between), len(clips.clips) - len(kept)
 
 
 def feature_statistics(data: TrainingData, sample: int = 2000) -> tuple[Tensor, Tensor]:
-    """Mean and deviation per mel bin (80,) over up to `sample` training clips."""
-    count = len(data.features.clips.clips)
-    chosen = np.random.default_rng([data.seed]).permutation(count)[:sample]
+    """Mean and deviation per mel bin (80,) over up to `sample` clips of the first epoch's first window."""
+    clips = data.features.clips
+    window = clips.windows(data.seed, 0)[0]
+    clips.expect(window, NO_CLIPS)
+    chosen = window[np.random.default_rng([data.seed]).permutation(len(window))[:sample]]
     frames = np.concatenate([data.features.clean(Draw(int(index), 1.0)) for index in chosen]).astype(
         np.float64
     )
@@ -258,8 +247,11 @@ def feature_statistics(data: TrainingData, sample: int = 2000) -> tuple[Tensor, 
 
 def evaluation_batches(features: Features) -> Iterator[tuple[list[Clip], Tensor, Tensor]]:
     """Every clip once at its natural speed, by length: clips, log_mel_BTF, lengths_B."""
-    clips = features.clips.clips
-    order = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
-    length_s = np.array([clips[index].duration_s for index in order])
-    for group in group_by_length([Draw(index, 1.0) for index in order], length_s, features.recipe.batch_s):
-        yield [clips[draw.index] for draw in group], *pad([features.clean(draw) for draw in group])
+    split, clips = features.clips, features.clips.clips
+    for window, then in pairwise([*split.in_order(), NO_CLIPS]):
+        split.expect(window, then)
+        order = sorted(window.tolist(), key=lambda index: clips[index].num_samples)
+        length_s = np.array([clips[index].duration_s for index in order])
+        draws = [Draw(index, 1.0) for index in order]
+        for group in group_by_length(draws, length_s, features.recipe.batch_s):
+            yield [clips[draw.index] for draw in group], *pad([features.clean(draw) for draw in group])

@@ -9,10 +9,11 @@ from typing import TypeVar
 from services.trainer.averaging import choose_weights
 from services.trainer.checkpoint import Checkpoints
 from services.trainer.clips import load_split
-from services.trainer.data import Draw, Features
+from services.trainer.data import Features
 from services.trainer.evaluate import decoders, evaluate
 from services.trainer.export import export
 from services.trainer.language_model import Outcome, add_language_model
+from services.trainer.planning import Draw
 from services.trainer.progress import Progress
 from services.trainer.report import store_report, store_suspects
 from services.trainer.runs import RunRecord

@@ -13,8 +13,9 @@ from safetensors.torch import save as dump_tensors
 from torch import nn
 
 from services.trainer.counters import Counters, Mishaps
-from services.trainer.data import Batch, Item, TrainingData
+from services.trainer.data import Batch, TrainingData
 from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.planning import Item
 from voxloom import keys
 from voxloom.errors import BadInput, Unavailable
 from voxloom.forgotten import num_withdrawn
@@ -105,11 +106,12 @@ class Guard:
         self,
         state: "State",
         heard: Heard,
-        batch: Batch,
+        whole: Callable[[], Batch],
         step: tuple[float, float],
         log: MetricsLog,
     ) -> None:
-        """Counts and tells. `step` is loss and gradient norm; raises RolledBack, or BadInput to give up."""
+        """Counts and tells. `whole` gives the whole batch, `step` is loss and gradient norm.
+        Raises RolledBack, or BadInput to give up."""
         mishaps = state.at.mishaps
         if mishaps.parts != self._parts[0]:
             self._parts[0] = mishaps.parts
@@ -119,6 +121,7 @@ class Guard:
             return
         mishaps.skipped_steps += 1
         mishaps.skipped_in_row += 1
+        batch = whole()
         fault = fault_of(state, heard, batch, step)
         if self.faults and mishaps.skipped_steps <= _MOST_KEPT:
             self.faults.keep(fault, batch)

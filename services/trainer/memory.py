@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from services.trainer.counters import Mishaps
-from services.trainer.data import Batch, Draw, Item, TrainingData
+from services.trainer.data import Batch, TrainingData
+from services.trainer.planning import Draw, Item
 from services.trainer.replicas import Loss, Replicas, split
 from voxloom.errors import Exhausted
 
@@ -42,13 +43,13 @@ def backward(replicas: Replicas, batch: Batch, loss: Loss, seed: int, mishaps: M
 
 
 def scan(data: TrainingData, state: "State", replicas: Replicas, loss: Loss) -> None:
-    """Forward and backward of the worst batches, before a step is spent. The state stays as it is, but for
-    the number of parts that batches are taken in. On a CPU the size is foretold as well: Linux grants memory
-    that it does not have, and kills who uses it."""
+    """Forward and backward of batches as large as the worst ones, before a step is spent. The state stays as
+    it is, but for the number of parts that batches are taken in. On a CPU the size is foretold as well: Linux
+    grants memory that it does not have, and kills who uses it."""
     device = next(state.model.parameters()).device
     moments = _moments_to_come(state, device)
     for items in worst_batches(data):
-        batch = data.load(items, 0, False)
+        batch = data.blank(items, 0, False, rows=replicas.ranks.rows)
         if device.type == "cpu":
             _foretell(replicas, batch, loss, state)
         backward(replicas, batch, loss, 0, state.at.mishaps)
@@ -74,9 +75,9 @@ def worst_batches(data: TrainingData) -> Iterator[list[Item]]:
 
 def predicted_bytes(replicas: Replicas, batch: Batch, loss: Loss, parts: int, weights: int) -> int:
     """Memory that a step takes beyond what is in use now: activations, and the gradients of each copy."""
-    row = split(batch, len(batch.lengths_B))[0]
-    rows = -(-len(batch.lengths_B) // parts)
-    return int(_OVER_ACTIVATIONS * rows * replicas.activation_bytes(row, loss)) + replicas.slots * weights
+    rows, gradients = -(-batch.utterances // parts), replicas.slots * weights
+    each = [replicas.activation_bytes(row, loss) for row in split(batch, len(batch.lengths_B))[:1]]
+    return int(_OVER_ACTIVATIONS * rows * sum(each)) + gradients
 
 
 def available_bytes(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int:
@@ -128,7 +129,7 @@ def _foretell(replicas: Replicas, batch: Batch, loss: Loss, state: "State") -> N
 
 
 def _halve(replicas: Replicas, batch: Batch, mishaps: Mishaps, why: str) -> None:
-    rows, longest_s = len(batch.lengths_B), int(batch.lengths_B.max()) / 100
+    rows, longest_s = batch.utterances, batch.log_mel_RBTF.shape[2] / 100
     if replicas.slots * mishaps.parts >= rows:
         raise Exhausted(
             f"{why}, with {min(rows, replicas.slots)} utterances of {longest_s:.1f} s at a time, each alone: "

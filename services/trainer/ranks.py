@@ -26,6 +26,20 @@ class Ranks:
     rank: int = 0
     size: int = 1
 
+    @property
+    def rows(self) -> slice:
+        """The rows of each batch that this process computes: every size-th one."""
+        return slice(self.rank, None, self.size)
+
+    def all_rows(self, mine: Tensor, count: int) -> Tensor:
+        """All `count` rows of a tensor of which each process has its own, on every rank."""
+        if self.size == 1:
+            return mine
+        whole = mine.new_zeros(count, *mine.shape[1:])
+        whole[self.rows] = mine
+        dist.all_reduce(whole)
+        return whole
+
     def add_up(
         self, loss: float, used: int, statistics: Sequence[Tensor], parameters: Sequence[torch.nn.Parameter]
     ) -> tuple[float, int]:

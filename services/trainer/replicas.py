@@ -48,20 +48,21 @@ class Replicas:
         return len(self._models) * self.ranks.size
 
     def backward(self, batch: Batch, loss: Loss, seed: int, parts: int = 1) -> float:
-        """Leaves the batch's mean gradient in the model, and returns its mean loss over utterances.
+        """Leaves the batch's mean gradient in the model, and returns its mean loss over utterances. Of
+        several processes each is given its own rows of the batch (`Ranks.rows`).
 
         With `parts` above 1 each copy takes its share of the batch in so many pieces, one after the other:
         less memory for the same gradient, but for batch norm, which sees fewer clips at a time.
         """
         torch._foreach_copy_(self._before, self._whole)
         self.clear_gradients()
-        pieces = split(batch, self.slots * parts)
-        mine = [pieces[self._slot(index) :: self.slots] for index in range(len(self._models))]
+        pieces = split(batch, len(self._models) * parts)
+        mine = [pieces[index :: len(self._models)] for index in range(len(self._models))]
         used = sum(map(bool, mine))
 
         def one(index: int) -> float:
             self._randoms[index].manual_seed(_seed(seed, self._slot(index)))
-            return sum(self._one(index, part, len(batch.lengths_B), loss) for part in mine[index])
+            return sum(self._one(index, part, batch.utterances, loss) for part in mine[index])
 
         return self._gather(self._run(one, used), used)
 

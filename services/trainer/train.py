@@ -5,9 +5,7 @@ and resumed from its checkpoint goes on exactly as if nothing had happened.
 """
 
 import copy
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,9 +13,10 @@ import torch
 from torch import Tensor
 
 from services.trainer.counters import Counters
-from services.trainer.data import Batch, Features, Item, TrainingData, feature_statistics
+from services.trainer.data import Batch, Features, TrainingData, feature_statistics
 from services.trainer.decode import Score, score
 from services.trainer.guard import Guard, RolledBack, is_finite, plateau_advice, utterances_of
+from services.trainer.loading import loaded_ahead, whole_batch
 from services.trainer.losses import draw_chunk, total_loss
 from services.trainer.memory import backward, scan
 from services.trainer.metrics import Example, Metrics, MetricsLog
@@ -122,16 +121,18 @@ def train(task: Task, state: State, hooks: Hooks) -> State:
 def train_epoch(task: Task, state: State, replicas: Replicas, hooks: Hooks) -> None:
     """The epoch's remaining steps, with a checkpoint now and then."""
     easy = is_easy(task, state)
-    plan = task.train.batches(state.at.epoch, easy)
+    plan = task.train.plan(state.at.epoch, easy)
+    steps = len(plan.batches)
     saved_at_s = state.at.trained_s
-    for batch in loaded_ahead(task.train, plan, state, easy):
-        loss, gradient_norm = train_step(task, state, replicas, batch, len(plan), easy)
-        heard = utterances_of(task.train, plan[state.at.step_in_epoch])
-        hooks.guard.look(state, heard, batch, (loss, gradient_norm), hooks.log)
+    for batch in loaded_ahead(task.train, plan, state.at, easy, task.ranks):
+        loss, gradient_norm = train_step(task, state, replicas, batch, steps, easy)
+        heard = utterances_of(task.train, plan.batches[state.at.step_in_epoch])
+        whole = partial(whole_batch, batch, task.ranks)
+        hooks.guard.look(state, heard, whole, (loss, gradient_norm), hooks.log)
         seconds = hooks.lap()
         state.at.step, state.at.step_in_epoch = state.at.step + 1, state.at.step_in_epoch + 1
         state.at.trained_s += seconds
-        hooks.log.step(step_metrics(task, state, len(plan), loss, gradient_norm, batch.audio_s / seconds))
+        hooks.log.step(step_metrics(task, state, steps, loss, gradient_norm, batch.audio_s / seconds))
         if hooks.should_stop():
             hooks.save(state)
             raise Interrupted(
@@ -149,19 +150,6 @@ def is_easy(task: Task, state: State) -> bool:
     if not task.val.clips.clips:
         return state.at.epoch < _EASY_EPOCHS
     return state.at.best_cer > task.recipe.easy_above_cer
-
-
-def loaded_ahead(data: TrainingData, plan: list[list[Item]], state: State, easy: bool) -> Iterator[Batch]:
-    """The epoch's remaining batches; while one is trained on, the next one's features are computed."""
-    rest = list(enumerate(plan[state.at.step_in_epoch :], start=state.at.step))
-    with ThreadPoolExecutor(1) as loader:
-        load = partial(data.load, easy=easy, one_view=state.at.one_view)
-        coming = deque(loader.submit(load, items, step) for step, items in rest[:1])
-        for step, items in rest[1:]:
-            coming.append(loader.submit(load, items, step))
-            yield coming.popleft().result()
-        for last in coming:
-            yield last.result()
 
 
 def train_step(

@@ -183,7 +183,7 @@ def read(corpus: Path, split: str) -> Clips:
             clips.append(Clip(utterance(row, len(pcm)), start, len(pcm)))
             samples.append(pcm)
             start += len(pcm)
-    return Clips(clips, np.concatenate(samples))
+    return Clips(clips, [np.concatenate(samples)])
 
 
 def split_of(speaker: str, published: str) -> str:

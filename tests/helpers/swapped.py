@@ -26,7 +26,7 @@ def read_an4(keep: Callable[[str], bool]) -> Clips:
         clips.append(Clip(_utterance(row, len(pcm)), start, len(pcm)))
         samples.append(pcm)
         start += len(pcm)
-    return Clips(clips, np.concatenate(samples))
+    return Clips(clips, [np.concatenate(samples)])
 
 
 def _utterance(row: dict[str, str], num_samples: int) -> Utterance:

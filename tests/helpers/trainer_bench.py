@@ -10,9 +10,10 @@ from trainer_maker import make_dataset
 from services.trainer.checkpoint import Checkpoints, is_anchor
 from services.trainer.clips import load_split
 from services.trainer.counters import Mishaps
-from services.trainer.data import Batch, Features, Item, TrainingData, training_data
+from services.trainer.data import Batch, Features, TrainingData, training_data
 from services.trainer.guard import Faults, Guard
 from services.trainer.metrics import Metrics, MetricsLog
+from services.trainer.planning import Item
 from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import RECIPES, Recipe
 from services.trainer.saving import Saver
@@ -32,9 +33,11 @@ class Poisoned(TrainingData):
     poison: Poison = lambda step, mishaps: False
     states: list[State] = field(default_factory=list)  # the state of the run, once there is one
 
-    def load(self, items: list[Item], step: int, easy: bool, one_view: bool = False) -> Batch:
-        batch = super().load(items, step, easy, one_view)
-        if self.states and self.poison(step, self.states[-1].at.mishaps):
+    def load(
+        self, items: list[Item], step: int, easy: bool, one_view: bool = False, rows: slice = slice(None)
+    ) -> Batch:
+        batch = super().load(items, step, easy, one_view, rows)
+        if not rows.start and self.states and self.poison(step, self.states[-1].at.mishaps):
             batch.log_mel_RBTF[:, 0, :4] = float("nan")
         return batch
 

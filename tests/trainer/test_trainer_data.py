@@ -13,15 +13,9 @@ from trainer_maker import make_dataset, utterance, withdraw
 
 from services.trainer.augment import add_noise, add_room, coloured_noises, recorded_noises, warp
 from services.trainer.clips import Clip, Clips, load_split, read_shard
-from services.trainer.data import (
-    Draw,
-    Features,
-    Item,
-    encoder_frames,
-    group_by_length,
-    training_data,
-)
+from services.trainer.data import Features, training_data
 from services.trainer.model import SUBSAMPLING
+from services.trainer.planning import Draw, Item, encoder_frames, group_by_length
 from services.trainer.recipes import RECIPES
 from voxloom.audio import encode_flac, encode_wav
 from voxloom.errors import BadInput
@@ -37,7 +31,7 @@ def clips_of(seconds: list[float], text: str = "ab") -> Clips:
     counts = [int(each * 16000) for each in seconds]
     starts = np.cumsum([0, *counts])
     rows = [Clip(utterance(f"u{i}", text, each), int(starts[i]), counts[i]) for i, each in enumerate(seconds)]
-    return Clips(rows, rng.integers(-3000, 3000, int(starts[-1])).astype(np.int16))
+    return Clips(rows, [rng.integers(-3000, 3000, int(starts[-1])).astype(np.int16)])
 
 
 def no_progress(done: int, total: int) -> None:

@@ -11,10 +11,11 @@ from trainer_bench import RECIPE, Bench, same_weights
 
 from services.trainer import memory
 from services.trainer.counters import Mishaps
-from services.trainer.data import Batch, Item
+from services.trainer.data import Batch
 from services.trainer.losses import total_loss
 from services.trainer.memory import available_bytes, backward, is_out_of_memory, scan, worst_batches
 from services.trainer.model import Recogniser
+from services.trainer.planning import Item
 from services.trainer.recipes import RECIPES
 from services.trainer.replicas import Replicas
 from services.trainer.train import loss_of, new_state

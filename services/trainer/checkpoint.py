@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydantic import Field
 from safetensors.torch import save as dump_tensors
@@ -94,13 +94,14 @@ class Checkpoints:
         self._restore_first(state, self._latest.all)
         return True
 
-    def restore_anchor(self, state: State, fresh: State) -> None:
-        """Fills the state from the anchor that it names, or from the fresh one."""
+    def restore_anchor(self, state: State, begin: Callable[[], State]) -> None:
+        """Fills the state from the anchor that it names; from a fresh one if it names none."""
         kept = {each.name: each for each in (self._latest.all if self._latest else [])}
         if anchor := state.at.mishaps.anchor:
             older = [each for each in kept.values() if each.name != anchor and is_anchor(each.counters)]
             self._restore_first(state, [*([kept[anchor]] if anchor in kept else []), *older])
         else:
+            fresh = begin()
             put_tensors(state, tensors_of(fresh))
             state.at = fresh.at
 

@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import voxloom
 from services.trainer.augment import recorded_noises
 from services.trainer.board import TensorBoard
 from services.trainer.checkpoint import Checkpoints, is_anchor
-from services.trainer.clips import load_split
+from services.trainer.clips import Clips, load_split
 from services.trainer.config import TrainerConfig
 from services.trainer.data import Features, training_data
 from services.trainer.feasible import in_words, left_out
@@ -31,8 +33,9 @@ from services.trainer.replicas import MOST
 from services.trainer.runs import RunRecord, find_dataset, read_run
 from services.trainer.saving import Saver, patiently
 from services.trainer.scratch import scratch
+from services.trainer.streaming import choose_window, open_train
 from services.trainer.tensors import share
-from services.trainer.train import Hooks, Interrupted, State, Task, new_state, train
+from services.trainer.train import Hooks, Interrupted, State, Task, blank_state, new_state, train
 from services.trainer.units import tokenizer_of
 from voxloom import keys, logs
 from voxloom.config import load
@@ -58,7 +61,8 @@ def run_job(run_id: str) -> int:
     torch.set_num_threads(1)  # the batch is split over threads, not each operation
     try:
         with logs.bind(run=run_id), scratch() as folder, join() as ranks:
-            result = _Run(config, run_id, folder, stop, ranks).execute()
+            with closing(_Run(config, run_id, folder, stop, ranks)) as run:
+                result = run.execute()
             if result:
                 say(result=result)
     except Interrupted as end:
@@ -84,6 +88,11 @@ class _Run:
         self.recipe: Recipe = recipe_from_dict(self.record.recipe)
         self.dataset: DatasetRecord = find_dataset(self.store, self.record.dataset)
         self.checkpoints = Checkpoints(self.store, run_id)
+        self.train_clips: Clips | None = None
+
+    def close(self) -> None:
+        if self.train_clips:
+            self.train_clips.close()
 
     def execute(self) -> dict[str, Any]:
         """Load, train, export; each part goes on from what an earlier sitting left. Of several ranks only the
@@ -91,9 +100,10 @@ class _Run:
         begun_s = time.monotonic()
         self.record = self._note_versions()
         task = self._task()
-        state = new_state(task)
+        state = blank_state(task)
         resumed = self.ranks.rank == 0 and self.checkpoints.restore(state)
         if not resumed:
+            state = new_state(task) if self.ranks.rank == 0 else state
             state.at.trained_s = time.monotonic() - begun_s  # loading counts towards the budget
         share(state, self.ranks)
         begins = "resumes" if state.at.step else "begins"
@@ -112,7 +122,7 @@ class _Run:
 
     def _task(self) -> Task:
         tokenizer = tokenizer_of(self.store, self.record.run, self.dataset, self.recipe, self.ranks)
-        train_clips = load_split(self.store, self.dataset, "train", self.folder, self.progress.loading)
+        train_clips = self.train_clips = self._open_train()
         val_clips = load_split(self.store, self.dataset, "val", self.folder, self.progress.loading)
         noises = recorded_noises(Path(self.config.train_noise)) if self.config.train_noise else []
         data, _ = training_data(train_clips, tokenizer, self.recipe, self.record.seed, noises)
@@ -131,6 +141,16 @@ class _Run:
             threads=1 if device.type == "cuda" else min(MOST, self.config.train_threads or fair_share()),
             ranks=self.ranks,
         )
+
+    def _open_train(self) -> Clips:
+        """On disk or streamed, as the first rank chose when the run began: its batches depend on it."""
+        window = self.record.window_shards
+        if window is None and self.ranks.rank == 0:
+            window = choose_window(self.store, self.dataset, self.folder, self.config.train_cache_gb)
+        window = int(self.ranks.agree(window or 0))
+        self.record = self._note_record(window_shards=window)
+        give_up_s = self.config.train_give_up_s
+        return open_train(self.store, self.dataset, window, self.folder, self.progress, give_up_s)
 
     def _train(self, task: Task, state: State) -> State:
         run, first = self.record.run, self.ranks.rank == 0
@@ -172,9 +192,9 @@ class _Run:
 
     def _guard(self, task: Task, faults: Faults | None) -> Guard:
         def restore(state: State) -> None:
-            fresh = new_state(task)
             if self.ranks.rank == 0:
-                patiently(lambda: self.checkpoints.restore_anchor(state, fresh), self.config.train_give_up_s)
+                begin = partial(new_state, task)
+                patiently(lambda: self.checkpoints.restore_anchor(state, begin), self.config.train_give_up_s)
             share(state, self.ranks)
 
         return Guard(faults, restore)

@@ -19,6 +19,10 @@ class Progress:
         if not self._quiet:
             say(done=0, total=0, message=message)
 
+    def check(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted("stopped while audio is fetched; the run goes on from its last checkpoint")
+
     def loading(self, done: int, total: int) -> None:
         why = "stopped while loading; nothing was trained since the last checkpoint"
         self._clip(f"loads clip {done} of {total}", done, total, why)

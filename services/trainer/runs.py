@@ -30,6 +30,7 @@ class RunRecord(Record):
     created_at: str
     versions: dict[str, str] = Field(default_factory=dict)  # of what trained it, once it has begun
     left_out: dict[str, int] = Field(default_factory=dict)  # training clips by reason, once it has begun
+    window_shards: int | None = None  # of train on disk at a time, 0: all; None: it has not begun
     trace: str = ""
 
     @property

@@ -80,11 +80,18 @@ class Interrupted(VoxloomError):
 
 def new_state(task: Task) -> State:
     """A fresh network: weights from the seed, normalisation from the training data."""
+    state = blank_state(task)
+    mean_F, deviation_F = feature_statistics(task.train)
+    for model in (state.model, state.average):
+        model.front.mean_F.copy_(mean_F)
+        model.front.deviation_F.copy_(deviation_F)
+    return state
+
+
+def blank_state(task: Task) -> State:
+    """The same without normalisation, for which audio would be read: to restore a checkpoint into."""
     torch.manual_seed(task.seed)
     model = Recogniser(task.recipe.model, len(task.tokenizer))
-    mean_F, deviation_F = feature_statistics(task.train)
-    model.front.mean_F.copy_(mean_F)
-    model.front.deviation_F.copy_(deviation_F)
     model.to(task.device)
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(parameter_groups(model, task.recipe), lr=0.0, betas=(0.9, 0.98), fused=True)

@@ -1,5 +1,6 @@
 """A training run in a folder, in this process, with what it needs to go wrong on purpose."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +15,12 @@ from services.trainer.data import Batch, Features, TrainingData, training_data
 from services.trainer.guard import Faults, Guard
 from services.trainer.metrics import Metrics, MetricsLog
 from services.trainer.planning import Item
+from services.trainer.progress import Progress
 from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import RECIPES, Recipe
 from services.trainer.saving import Saver
-from services.trainer.train import Hooks, State, Task, new_state, train
+from services.trainer.streaming import open_train
+from services.trainer.train import Hooks, State, Task, blank_state, new_state, train
 from voxloom.storage import ObjectStore
 from voxloom.tokenizer import CharTokenizer
 
@@ -56,10 +59,16 @@ class Bench:
         ranks: Ranks = ALONE,
         threads: int = 2,
         clips: int = 12,
+        shards: int = 1,
+        window: int = 0,
+        source: Callable[[ObjectStore], ObjectStore] = lambda store: store,
+        fetch_give_up_s: float = 0.5,
     ) -> None:
         folder.mkdir(exist_ok=True)
-        self.store, self.dataset, _ = make_dataset(folder / "store", clips)
-        self.run_store = store(self.store)  # what the run writes to
+        store_, self.dataset, _ = make_dataset(folder / "store", clips, shards=shards)
+        self.store = source(store_)  # what the audio is read from
+        self._window, self._fetch_give_up_s = window, fetch_give_up_s
+        self.run_store = store(store_)  # what the run writes to
         self._poison, self._ranks, self._threads = poison, ranks, threads
         self.load(folder, recipe, budget_s)
         self.checkpoints = Checkpoints(self.run_store, RUN)
@@ -69,11 +78,11 @@ class Bench:
         self.after_step: Callable[[State], None] = lambda state: None
 
     def load(self, folder: Path, recipe: Recipe = RECIPE, budget_s: float = 0.0) -> None:
-        """What the shards hold now."""
-        train_clips, val_clips = (
-            load_split(self.store, self.dataset, split, folder, lambda done, total: None)
-            for split in ("train", "val")
-        )
+        """What the shards hold now; with a window, train is streamed."""
+        progress = Progress(threading.Event(), quiet=True)
+        give_up_s = self._fetch_give_up_s
+        train_clips = open_train(self.store, self.dataset, self._window, folder, progress, give_up_s)
+        val_clips = load_split(self.store, self.dataset, "val", folder, progress.loading)
         tokenizer = CharTokenizer.from_alphabet(self.dataset.alphabet)
         data, _ = training_data(train_clips, tokenizer, recipe, seed=5)
         if self._poison:
@@ -83,9 +92,10 @@ class Bench:
 
     def run(self, stop_after: int = 10**9) -> State:
         """Trains from the latest checkpoint, or from the start, for at most so many steps."""
-        state = new_state(self.task)
+        state = blank_state(self.task)
         self.checkpoints = Checkpoints(self.run_store, RUN)
-        self.checkpoints.restore(state)
+        if not self.checkpoints.restore(state):
+            state = new_state(self.task)
         if isinstance(self.task.train, Poisoned):
             self.task.train.states.append(state)
         log = MetricsLog(self.run_store, RUN, state.at.step, self.told.append, clock=self._tick)
@@ -101,7 +111,7 @@ class Bench:
             checkpoint_every_s=self.checkpoint_every_s,
             guard=Guard(
                 Faults(self.run_store, RUN),
-                lambda state: self.checkpoints.restore_anchor(state, new_state(self.task)),
+                lambda state: self.checkpoints.restore_anchor(state, lambda: new_state(self.task)),
             ),
             must_save=is_anchor,
         )

@@ -11,7 +11,7 @@ from voxloom import keys
 from voxloom.audio import encode_flac
 from voxloom.forgotten import add_mark, digest
 from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance, read_csv, write_csv
-from voxloom.storage import FolderStore, write_model
+from voxloom.storage import FolderStore, ObjectStore, write_model
 
 TEXTS = ("ab c", "ba", "c cab", "abc")
 
@@ -40,28 +40,33 @@ def tones(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_dataset(
-    root: Path, clips: int = 12, dropped: dict[str, int] | None = None
-) -> tuple[FolderStore, DatasetRecord, dict[str, np.ndarray]]:
-    """`clips` utterances of train, a third of that in val and test; and the samples of train by name."""
-    store, rng = FolderStore(root), np.random.default_rng(0)
+    root: Path | ObjectStore, clips: int = 12, dropped: dict[str, int] | None = None, shards: int = 1
+) -> tuple[ObjectStore, DatasetRecord, dict[str, np.ndarray]]:
+    """`clips` utterances of train in so many shards, a third of that in val and test; and the samples of
+    train by name."""
+    store, rng = FolderStore(root) if isinstance(root, Path) else root, np.random.default_rng(0)
     audio: dict[str, np.ndarray] = {}
     splits = {}
     for split in SPLITS:
         count = clips if split == "train" else max(1, clips // 3)
-        members, rows = {}, []
+        rows: list[Utterance] = []
+        parts = [list(map(int, part)) for part in np.array_split(range(count), min(shards, count))]
+        members: list[dict[str, bytes]] = [{} for _ in parts]
         for index in range(count):
             text = TEXTS[index % len(TEXTS)]
             samples = tones(text, rng)
             row = utterance(f"{split}-{index:03d}", text, len(samples) / 16000, split)
             rows.append(row)
-            members[f"{row.utterance}.flac"] = encode_flac(samples)
-            members[f"{row.utterance}.json"] = row.model_dump_json().encode()
+            shard = members[next(number for number, part in enumerate(parts) if index in part)]
+            shard[f"{row.utterance}.flac"] = encode_flac(samples)
+            shard[f"{row.utterance}.json"] = row.model_dump_json().encode()
             if split == "train":
                 audio[row.utterance] = samples
         store.put_stream(keys.manifest("d-tones", split), write_csv(rows))
-        key = keys.shard("d-tones", split, 0)
-        store.put(key, _tar(members))
-        splits[split] = SplitSummary(utterances=count, speakers=1, hours=count / 3600, shards=[key])
+        stored = [keys.shard("d-tones", split, number) for number in range(len(parts))]
+        for key, shard in zip(stored, members, strict=True):
+            store.put(key, _tar(shard))
+        splits[split] = SplitSummary(utterances=count, speakers=1, hours=count / 3600, shards=stored)
     record = DatasetRecord(
         dataset="d-tones",
         created_at="2026-01-01T00:00:00.000+00:00",
@@ -80,7 +85,7 @@ def make_dataset(
     return store, record, audio
 
 
-def withdraw(store: FolderStore, dataset: DatasetRecord, *names: str) -> None:
+def withdraw(store: ObjectStore, dataset: DatasetRecord, *names: str) -> None:
     """As `voxloom forget` does: the mark, then shards and manifests without them; dataset.json stays."""
     by_split = {split: [digest(name) for name in names if name.startswith(split)] for split in SPLITS}
     add_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"), by_split, "2026-01-02T00:00:00+00:00")

@@ -11,7 +11,7 @@ from voxloom import keys
 from voxloom.audio import encode_flac
 from voxloom.forgotten import add_mark, digest
 from voxloom.manifest import SPLITS, DatasetRecord, SplitSummary, Utterance, read_csv, write_csv
-from voxloom.storage import FolderStore, ObjectStore, write_model
+from voxloom.storage import FolderStore, write_model
 
 TEXTS = ("ab c", "ba", "c cab", "abc")
 
@@ -40,11 +40,11 @@ def tones(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_dataset(
-    root: Path | ObjectStore, clips: int = 12, dropped: dict[str, int] | None = None, shards: int = 1
-) -> tuple[ObjectStore, DatasetRecord, dict[str, np.ndarray]]:
+    root: Path, clips: int = 12, dropped: dict[str, int] | None = None, shards: int = 1
+) -> tuple[FolderStore, DatasetRecord, dict[str, np.ndarray]]:
     """`clips` utterances of train in so many shards, a third of that in val and test; and the samples of
     train by name."""
-    store, rng = FolderStore(root) if isinstance(root, Path) else root, np.random.default_rng(0)
+    store, rng = FolderStore(root), np.random.default_rng(0)
     audio: dict[str, np.ndarray] = {}
     splits = {}
     for split in SPLITS:
@@ -85,7 +85,7 @@ def make_dataset(
     return store, record, audio
 
 
-def withdraw(store: ObjectStore, dataset: DatasetRecord, *names: str) -> None:
+def withdraw(store: FolderStore, dataset: DatasetRecord, *names: str) -> None:
     """As `voxloom forget` does: the mark, then shards and manifests without them; dataset.json stays."""
     by_split = {split: [digest(name) for name in names if name.startswith(split)] for split in SPLITS}
     add_mark(store, keys.withdrawn(f"manifests/{dataset.dataset}"), by_split, "2026-01-02T00:00:00+00:00")

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 
 from services.trainer.counters import Counters
 from services.trainer.data import Batch, TrainingData
 from services.trainer.planning import Plan
 from services.trainer.ranks import Ranks
+from services.trainer.threads import compute_threads
 
 
 def loaded_ahead(data: TrainingData, plan: Plan, at: Counters, easy: bool, ranks: Ranks) -> Iterator[Batch]:
@@ -22,7 +23,7 @@ def loaded_ahead(data: TrainingData, plan: Plan, at: Counters, easy: bool, ranks
         return data.load(plan.batches[number], first + number, easy, one_view, ranks.rows)
 
     coming: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="loader") as loader:
+    with compute_threads(1, "loader") as loader:
         for number in range(begun, len(plan.batches)):
             coming.append(loader.submit(load, number))
             if len(coming) > 1:

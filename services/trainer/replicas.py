@@ -6,7 +6,7 @@ does by itself, spends the time on waiting; splitting the batch, as data paralle
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from itertools import chain
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from services.trainer.data import Batch
 from services.trainer.model import ChannelDropout, Recogniser
 from services.trainer.ranks import ALONE, Ranks
+from services.trainer.threads import compute_threads
 
 MOST = 8  # more parts would leave batch norm a handful of clips each
 
@@ -39,7 +40,7 @@ class Replicas:
         self._randoms = [torch.Generator(device) for _ in self._models]
         for each, random in zip(self._models, self._randoms, strict=True):
             _use(random, each.train())
-        self._threads = ThreadPoolExecutor(count) if count > 1 else None
+        self._threads = compute_threads(count, "replica") if count > 1 else None
         self.ranks = ranks
 
     @property

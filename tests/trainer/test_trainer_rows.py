@@ -10,8 +10,10 @@ from test_trainer_data import TOKENIZER, clips_of
 
 from services.trainer import data as data_module
 from services.trainer.augment import change_speed, changed_length, mask, warp, warped_frames
+from services.trainer.counters import Counters
 from services.trainer.data import Batch, TrainingData, training_data
-from services.trainer.ranks import Ranks
+from services.trainer.loading import loaded_ahead
+from services.trainer.ranks import ALONE, Ranks
 from services.trainer.recipes import RECIPES
 from services.trainer.replicas import split
 from voxloom.features import fbank
@@ -57,6 +59,15 @@ def test_ranks_split_their_rows_as_one_process_of_as_many_copies_does(
             expected = one[thread * size + rank :: size * threads]
             for found, wanted in zip(mine[thread::threads], expected, strict=True):
                 assert torch.equal(found.log_mel_RBTF, wanted.log_mel_RBTF)
+
+
+def test_what_a_loader_thread_computes_first_has_the_bits_of_any_other_thread() -> None:
+    """The first batch after a resume: MKL's Fourier transform, in rooms, knows no limit in a new thread."""
+    data, _ = training_data(clips_of(SECONDS), TOKENIZER, replace(RECIPE, room_probability=1.0), seed=3)
+    plan = data.plan(0, True)
+    for number, batch in enumerate(loaded_ahead(data, plan, Counters(), True, ALONE)):
+        expected = data.load(plan.batches[number], number, True)
+        assert torch.equal(batch.log_mel_RBTF, expected.log_mel_RBTF)
 
 
 def test_a_rank_computes_no_other_ranks_features(monkeypatch: pytest.MonkeyPatch) -> None:

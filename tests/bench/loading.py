@@ -1,8 +1,8 @@
-"""The loader of training batches against that of another checkout: python tests/bench/loading.py --against DIR
+"""The loader of training batches against another checkout's: python tests/bench/loading.py --against DIR
 
-Batches of AN4's training clips for `tiny`, masked, two views; in turns, one core, each time in a process of its
-own with the features of the first epoch in memory or not. Prints processor seconds for a second of audio and the
-ratio to the other one's, as the median of the pairs: above 1, this one is slower.
+Batches of AN4's training clips for `tiny`, masked, two views; in turns, one core, each time in a process of
+its own. Prints processor seconds (plan: in all; else for a second of audio) and the ratio to the other one's,
+as the median of the pairs: above 1, this one is slower.
 
   cold    clips are heard for the first time
   warm    those without noise are in memory
@@ -46,8 +46,8 @@ def main() -> int:
     )
     parser.add_argument("--against", type=Path, required=True, help="a checkout of voxloom")
     parser.add_argument("--corpus", type=Path, default=ROOT / "examples" / "an4")
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=8)
     args = parser.parse_args()
     found = [[one(tree, args) for tree in (ROOT, args.against)] for _ in range(args.pairs)]
     for index, name in enumerate(("plan", "cold", "warm")):

@@ -144,4 +144,4 @@ def test_what_is_too_fast_is_counted_in_pieces(clips: Clips) -> None:
     assert why_not(fast, characters, RECIPE) == TOO_FAST
     assert why_not(fast, pieces, RECIPE) == ""
     data, left_out = training_data(Clips([fast], clips.samples), pieces, RECIPE, seed=1)
-    assert (data.frames_needed, left_out) == ([len(pieces.encode("ab c"))], 0)
+    assert (data.planner.frames_needed, left_out) == ([len(pieces.encode("ab c"))], 0)

@@ -18,6 +18,8 @@ from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import Tokenizer, read_tokens_txt
 
 TOKENS = "tokens.txt"
+STREAMING = "streaming.onnx"
+PROGRAM = "model.pt2"  # torch.export's, for those who have PyTorch; nothing here reads it
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit of a graph
 _MAX_RECORD_BYTES = 1 << 20
 _MAX_TOKENS_BYTES = 4 << 20
@@ -35,7 +37,7 @@ class Export(Record):
     run: str
     model: str  # the id the bundle will have
     dataset: str
-    files: dict[str, FileHash]  # model.onnx, tokens.txt, perhaps lm/lm.arpa
+    files: dict[str, FileHash]  # model.onnx, tokens.txt; perhaps streaming.onnx, model.pt2, lm/lm.arpa
     languages: list[str]
     normalizer_version: int
     feature_version: int
@@ -56,6 +58,15 @@ class GateVerdict(Part):
     reasons: list[str]  # words and figures
     production: str = ""  # the model it was held against
     served_reason: str = ""  # why of all graphs this one is served
+
+
+class Streaming(Part):
+    """How live speech is heard: with the same weights, a chunk at a time."""
+
+    file: str  # streaming.onnx or streaming.int8.onnx
+    chunk_ms: int
+    wer: float  # on the frozen test set, greedy
+    wer_whole: float  # of the graph that hears recordings whole, greedy too
 
 
 class Bundle(Record):
@@ -80,6 +91,7 @@ class Bundle(Record):
     recipe: str
     decoding: Decoding = Decoding()
     verdict: GateVerdict | None = None
+    streaming: Streaming | None = None  # without it live speech is heard by the served graph, over and over
     trace: str = ""
 
 
@@ -115,6 +127,7 @@ class LoadedBundle:
     served_graph: bytes
     tokenizer: Tokenizer
     language_model: LanguageModel | None = None
+    streaming_graph: bytes | None = None
 
 
 def hash_bytes(data: bytes) -> FileHash:
@@ -154,12 +167,14 @@ def load_bundle(store: ObjectStore, model: str) -> LoadedBundle:
     record = _read_record(store, key)
     _check_record(record, model, key)
     _check_versions(record, key, FEATURE_VERSION)
-    for name in sorted(record.files.keys() - {record.served_file, TOKENS, lm.FILE}):
+    streaming = record.streaming.file if record.streaming else ""
+    for name in sorted(record.files.keys() - {record.served_file, TOKENS, lm.FILE, streaming}):
         _check_stored(store, record, name)
     graph = _read_file(store, record, record.served_file, MAX_FILE_BYTES)
     tokens = _read_file(store, record, TOKENS, _MAX_TOKENS_BYTES)
     tokenizer = _matching_tokenizer(vocabulary_of(graph), tokens, record)
-    return LoadedBundle(record, graph, tokenizer, _language_model(store, record))
+    live = _read_file(store, record, streaming, MAX_FILE_BYTES) if streaming else None
+    return LoadedBundle(record, graph, tokenizer, _language_model(store, record), live)
 
 
 def read_pointer(store: ObjectStore) -> tuple[ProductionPointer | None, str]:
@@ -191,7 +206,8 @@ def _check_record(record: Bundle, model: str, key: str) -> None:
     if record.model != model:
         raise BadInput(f"{key} is of model {record.model[:100]!r}; expected {model}")
     language_model = [lm.FILE] if record.decoding.decoder == "beam" else []
-    for name in (record.served_file, TOKENS, *language_model):
+    streaming = [record.streaming.file] if record.streaming else []
+    for name in (record.served_file, TOKENS, *language_model, *streaming):
         if name not in record.files:
             raise BadInput(f"{key} lists no {name[:100]!r}; found {', '.join(sorted(record.files))}")
 

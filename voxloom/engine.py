@@ -11,7 +11,7 @@ from voxloom.decode import LogProbs
 from voxloom.errors import BadInput
 from voxloom.features import NUM_MEL, Features
 
-_PAD = np.float32(-23.025851)  # log(1e-10), as sherpa-onnx pads: the quietest a log-mel gets
+PAD = np.float32(-23.025851)  # log(1e-10), as sherpa-onnx pads: the quietest a log-mel gets
 _MIN_FRAMES = 16  # shorter input is padded, so that no convolution runs out of frames
 _EXTERNAL_KEY = b"\n\x08location"  # the key of a tensor kept in another file, as protobuf writes it
 _ARENA = "memory.enable_memory_arena_shrinkage"  # gives back what the longest request took
@@ -24,7 +24,7 @@ class Engine:
     """
 
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
-        self._session = _session(graph, threads, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+        self._session = new_session(graph, threads, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
         self.vocabulary = _check_contract(self._session)
 
     def log_probs(self, features: Sequence[Features]) -> list[LogProbs]:
@@ -43,10 +43,11 @@ class Engine:
 
 def vocabulary_of(graph: bytes) -> int:
     """V of a graph that keeps the contract; BadInput says what a graph lacks. Cheap: nothing is optimised."""
-    return _check_contract(_session(graph, 1, ort.GraphOptimizationLevel.ORT_DISABLE_ALL))
+    return _check_contract(new_session(graph, 1, ort.GraphOptimizationLevel.ORT_DISABLE_ALL))
 
 
-def _session(graph: bytes, threads: int, level: Any) -> Any:
+def new_session(graph: bytes, threads: int, level: Any) -> Any:
+    """One that computes on a CPU; BadInput for a graph that cannot be loaded."""
     if _EXTERNAL_KEY in graph:
         raise BadInput("the graph keeps weights in another file; export it with external_data=False")
     options = ort.SessionOptions()
@@ -91,7 +92,7 @@ def _pad(features: Sequence[Features]) -> tuple[Features, npt.NDArray[np.int64]]
             )
     lengths_N = np.array([len(frames_TF) for frames_TF in features], np.int64)
     longest = max(int(lengths_N.max()), _MIN_FRAMES)
-    x_NTF = np.full((len(features), longest, NUM_MEL), _PAD, np.float32)
+    x_NTF = np.full((len(features), longest, NUM_MEL), PAD, np.float32)
     for n, frames_TF in enumerate(features):
         x_NTF[n, : len(frames_TF)] = frames_TF
     return x_NTF, lengths_N

@@ -1,27 +1,29 @@
-"""Torch to ONNX, in sherpa-onnx's CTC contract, proven equal before anything is handed over."""
+"""The trained network as files: ONNX in sherpa-onnx's CTC contracts, whole and streaming, and PyTorch's own;
+proven equal before anything is handed over."""
 
-import io
-import warnings
 from datetime import UTC, datetime
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
+from services.trainer.frozen import Contract, to_graph, to_program, to_pt2
 from services.trainer.language_model import Outcome
 from services.trainer.model import SUBSAMPLING, Recogniser, count_parameters
 from services.trainer.runs import RunRecord
+from services.trainer.streaming_export import CHUNK, streaming_graph
 from voxloom import keys, lm
-from voxloom.bundle import Export, hash_bytes
+from voxloom.bundle import PROGRAM, STREAMING, Export, hash_bytes
+from voxloom.decode import LogProbs
 from voxloom.engine import Engine
 from voxloom.errors import VoxloomError
 from voxloom.features import FEATURE_VERSION, NUM_MEL, Features
 from voxloom.manifest import DatasetRecord
 from voxloom.storage import ObjectStore, write_model
+from voxloom.streaming_engine import StreamingEngine
 from voxloom.tokenizer import Tokenizer
 
-OPSET = 18
 MAX_DIFFERENCE = 1e-3  # of log probabilities, torch against onnxruntime
 _METADATA = {
     "model_type": "zipformer2_ctc",
@@ -31,7 +33,15 @@ _METADATA = {
 }
 
 
-class _Contract(nn.Module):
+_BATCH, _TIME = torch.export.Dim("N", min=1), torch.export.Dim("T", min=9)
+CONTRACT = Contract(
+    inputs=("x", "x_lens"),
+    outputs=("log_probs", "log_probs_len"),
+    dynamic_shapes={"x": {0: _BATCH, 1: _TIME}, "x_lens": {0: _BATCH}},
+)
+
+
+class _Named(nn.Module):
     """Names the inputs and outputs as sherpa-onnx's `zipformer_ctc` expects them, by position."""
 
     def __init__(self, model: Recogniser) -> None:
@@ -43,48 +53,54 @@ class _Contract(nn.Module):
         return log_probs, log_probs_len
 
 
-def to_onnx(model: Recogniser) -> bytes:
+def whole_program(model: Recogniser) -> ExportedProgram:
     """x (N, T, 80) float32 and x_lens (N) int64 -> log_probs (N, T', V), log_probs_len (N); V static."""
-    contract = _Contract(model).eval()
-    x, x_lens = torch.zeros(2, 200, NUM_MEL), torch.tensor([200, 120])
-    batch, time = torch.export.Dim("N", min=1), torch.export.Dim("T", min=9)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about itself
-        program = torch.onnx.export(
-            contract,
-            (x, x_lens),
-            input_names=["x", "x_lens"],
-            output_names=["log_probs", "log_probs_len"],
-            dynamic_shapes={"x": {0: batch, 1: time}, "x_lens": {0: batch}},
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    assert program is not None
-    graph = program.model_proto
-    _forget_the_making(graph)
-    onnx.helper.set_model_props(graph, _METADATA)
-    stream = io.BytesIO()
-    onnx.save(graph, stream)
-    return stream.getvalue()
+    example = (torch.zeros(2, 200, NUM_MEL), torch.tensor([200, 120]))
+    return to_program(_Named(model).eval(), example, CONTRACT)
 
 
-def _forget_the_making(model: onnx.ModelProto) -> None:
-    """Drops the exporter's notes: stack traces with the paths of this machine, most of a small file."""
-    model.graph.ClearField("metadata_props")
-    for noted in (*model.graph.node, *model.graph.value_info):
-        noted.ClearField("metadata_props")
+def to_onnx(model: Recogniser) -> bytes:
+    """The same as an ONNX file."""
+    return to_graph(whole_program(model), CONTRACT, _METADATA)
+
+
+def frozen(model: Recogniser, probe: list[Features]) -> dict[str, bytes]:
+    """The model as files, each of which gave on the probe clips what torch gives; VoxloomError if one did
+    not."""
+    program = whole_program(model)
+    files = {
+        "model.onnx": to_graph(program, CONTRACT, _METADATA),
+        STREAMING: streaming_graph(model),
+        PROGRAM: to_pt2(program),
+    }
+    for name, measure in (("model.onnx", largest_difference), (STREAMING, largest_difference_streaming)):
+        difference = measure(model, files[name], probe)
+        if not difference <= MAX_DIFFERENCE:
+            raise VoxloomError(
+                f"the exported {name} differs from torch by {difference:.2g}, allowed is {MAX_DIFFERENCE:g}; "
+                "nothing is handed over"
+            )
+    return files
 
 
 @torch.inference_mode()
 def largest_difference(model: Recogniser, graph: bytes, features: list[Features]) -> float:
     """Largest difference of log probabilities: each clip alone in torch, all as one ONNX batch."""
     model.eval()
-    together = Engine(graph).log_probs(features)
+    return _worst(model, features, Engine(graph).log_probs(features), None)
+
+
+@torch.inference_mode()
+def largest_difference_streaming(model: Recogniser, graph: bytes, features: list[Features]) -> float:
+    """The same: the whole clip in torch, chunk by chunk with caches in ONNX."""
+    model.eval()
+    return _worst(model, features, StreamingEngine(graph).log_probs(features), CHUNK)
+
+
+def _worst(model: Recogniser, features: list[Features], found: list[LogProbs], chunk: int | None) -> float:
     worst = 0.0
-    for log_mel_TF, log_probs_SV in zip(features, together, strict=True):
-        alone_BSV, _ = model(torch.from_numpy(log_mel_TF)[None], torch.tensor([len(log_mel_TF)]))
+    for log_mel_TF, log_probs_SV in zip(features, found, strict=True):
+        alone_BSV, _ = model(torch.from_numpy(log_mel_TF)[None], torch.tensor([len(log_mel_TF)]), chunk)
         worst = max(worst, float(np.abs(alone_BSV[0].numpy() - log_probs_SV).max()))
     return worst
 
@@ -99,17 +115,10 @@ def export(
     val_wer: float,
     language: Outcome | None = None,
 ) -> Export:
-    """Writes graph, tokens, language model and, last, export.json; VoxloomError when ONNX does not say what
-    torch says."""
+    """Writes graphs, program, tokens, language model and, last, export.json; VoxloomError when one of them
+    does not say what torch says."""
     language = language or Outcome()
-    graph, tokens = to_onnx(model), tokenizer.to_tokens_txt().encode()
-    difference = largest_difference(model, graph, probe)
-    if not difference <= MAX_DIFFERENCE:
-        raise VoxloomError(
-            f"the exported graph differs from torch by {difference:.2g}, allowed is {MAX_DIFFERENCE:g}; "
-            "nothing is handed over"
-        )
-    files = {"model.onnx": graph, "tokens.txt": tokens}
+    files = frozen(model, probe) | {"tokens.txt": tokenizer.to_tokens_txt().encode()}
     if language.arpa:
         files[lm.FILE] = language.arpa
     for name, data in files.items():

@@ -17,11 +17,14 @@ from services.trainer.kneser_ney import estimate
 from voxloom import keys, lm
 from voxloom.audio import SAMPLE_RATE_HZ, encode_wav
 from voxloom.bundle import (
+    PROGRAM,
+    STREAMING,
     Bundle,
     Export,
     FileHash,
     PointerEntry,
     ProductionPointer,
+    Streaming,
     hash_bytes,
     read_pointer,
     write_bundle,
@@ -64,27 +67,40 @@ def graph(deaf_to: str = "", ballast: int = 0, seed: int = 0, poison: float = 0.
     It never hears the letters in `deaf_to`. `ballast` is the width of matrix products that change nothing but
     the time it takes; `poison` is added to every output.
     """
-    weight_FV, bias_V = _nearest_mean()
-    bias_V = bias_V + np.float32(poison)
-    for letter in deaf_to:
-        bias_V[1 + LETTERS.index(letter)] = -1e6
-    constants = {"weight": weight_FV, "bias": bias_V, "four": np.array(4), "three": np.array(3)}
-    constants |= {
-        "from": np.array([0]),
-        "to": np.array([2**62]),
-        "axis": np.array([1]),
-        "step": np.array([4]),
-    }
-    nodes = [helper.make_node("Slice", ["x", "from", "to", "axis", "step"], ["frames"], "slice")]
+    constants = _classifier(deaf_to, poison)
+    nodes = [_every_fourth("x")]
     hidden = _add_ballast(nodes, constants, ballast, seed)
     nodes += [
-        helper.make_node("MatMul", [hidden, "weight"], ["products"], "classify"),
-        helper.make_node("Add", ["products", "bias"], ["logits"], "shift"),
-        helper.make_node("LogSoftmax", ["logits"], ["log_probs"], "normalise", axis=-1),
+        *_classify(hidden),
         helper.make_node("Add", ["x_lens", "three"], ["rounded_up"], "round_up"),
         helper.make_node("Div", ["rounded_up", "four"], ["log_probs_len"], "divide"),
     ]
-    return _model(nodes, constants)
+    return _model(nodes, constants | {"four": np.array(4), "three": np.array(3)})
+
+
+@functools.cache
+def streaming_graph(deaf_to: str = "", poison: float = 0.0, chunk: int = 64) -> bytes:
+    """The same for streams. It remembers nothing: each frame is heard alone."""
+    constants = _classifier(deaf_to, poison) | {"heard": np.array([chunk // 4])}
+    nodes = [
+        _every_fourth("x"),
+        *_classify("frames"),
+        helper.make_node("Identity", ["embed_states"], ["new_embed_states"], "pass_on"),
+        helper.make_node("Add", ["processed_lens", "heard"], ["new_processed_lens"], "count"),
+    ]
+    value, kinds = helper.make_tensor_value_info, TensorProto
+    caches = [("embed_states", kinds.FLOAT, ["N", 128, 3, 19]), ("processed_lens", kinds.INT64, ["N"])]
+    made = helper.make_graph(
+        nodes,
+        "tones",
+        [value("x", kinds.FLOAT, ["N", chunk, 80]), *(value(*cache) for cache in caches)],
+        [
+            value("log_probs", kinds.FLOAT, ["N", chunk // 4, 1 + len(LETTERS)]),
+            *(value(f"new_{name}", kind, shape) for name, kind, shape in caches),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    return _serialised(made, {"T": str(chunk), "decode_chunk_len": str(chunk)})
 
 
 def knows(*words: str) -> dict[str, object]:
@@ -119,10 +135,18 @@ def write_dataset(
 
 
 def write_export(
-    store: ObjectStore, run: str, dataset: str, graph_bytes: bytes, arpa: bytes = b"", **changes: object
+    store: ObjectStore,
+    run: str,
+    dataset: str,
+    graph_bytes: bytes,
+    arpa: bytes = b"",
+    streaming: bytes = b"",
+    **changes: object,
 ) -> Export:
     """What the trainer leaves under runs/<run>/export/."""
     files = {"model.onnx": graph_bytes, "tokens.txt": tokens()} | ({lm.FILE: arpa} if arpa else {})
+    if streaming:
+        files |= {STREAMING: streaming, PROGRAM: b"not read by anything here"}
     for name, data in files.items():
         store.put(keys.export_file(run, name), data)
     export = Export(
@@ -142,12 +166,17 @@ def write_model_bundle(
     graph_bytes: bytes,
     arpa: bytes = b"",
     tokens_txt: bytes = b"",
+    live: bytes = b"",
     **changes: object,
 ) -> Bundle:
-    """A bundle as the optimizer leaves it, served as fp32. `tokens_txt`: other names for its letters."""
+    """A bundle as the optimizer leaves it, served as fp32. `tokens_txt`: other names for its letters; `live`: its
+    streaming graph."""
     files = {"model.onnx": graph_bytes, "tokens.txt": tokens_txt or tokens()} | (
         {lm.FILE: arpa} if arpa else {}
     )
+    if live:
+        files |= {STREAMING: live}
+        changes = {"streaming": Streaming(file=STREAMING, chunk_ms=640, wer=0.0, wer_whole=0.0)} | changes
     hashes: dict[str, FileHash] = {name: write_file(store, model, name, data) for name, data in files.items()}
     bundle = Bundle(
         run="r", dataset="d", files=hashes, served_file="model.onnx", **_lineage(model)
@@ -208,6 +237,27 @@ def _add_ballast(nodes: list[object], constants: dict[str, object], width: int, 
     return "loaded"
 
 
+def _classifier(deaf_to: str, poison: float) -> dict[str, object]:
+    weight_FV, bias_V = _nearest_mean()
+    bias_V = bias_V + np.float32(poison)
+    for letter in deaf_to:
+        bias_V[1 + LETTERS.index(letter)] = -1e6
+    cut = {"from": np.array([0]), "to": np.array([2**62]), "axis": np.array([1]), "step": np.array([4])}
+    return {"weight": weight_FV, "bias": bias_V, **cut}
+
+
+def _every_fourth(source: str) -> object:
+    return helper.make_node("Slice", [source, "from", "to", "axis", "step"], ["frames"], "slice")
+
+
+def _classify(source: str) -> list[object]:
+    return [
+        helper.make_node("MatMul", [source, "weight"], ["products"], "classify"),
+        helper.make_node("Add", ["products", "bias"], ["logits"], "shift"),
+        helper.make_node("LogSoftmax", ["logits"], ["log_probs"], "normalise", axis=-1),
+    ]
+
+
 def _model(nodes: list[object], constants: dict[str, object]) -> bytes:
     value = helper.make_tensor_value_info
     tokens_count = 1 + len(LETTERS)
@@ -221,8 +271,12 @@ def _model(nodes: list[object], constants: dict[str, object]) -> bytes:
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
+    return _serialised(made, {})
+
+
+def _serialised(made: object, metadata: dict[str, str]) -> bytes:
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, {"model_type": "zipformer2_ctc"})
+    helper.set_model_props(model, {"model_type": "zipformer2_ctc"} | metadata)
     data: bytes = model.SerializeToString()
     return data
 

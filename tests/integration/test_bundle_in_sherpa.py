@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sherpa_onnx
 import torch
@@ -10,10 +11,12 @@ from services.optimizer.quantize import fold, fuse, quantise, quantise_static
 from services.trainer.export import to_onnx
 from services.trainer.model import Recogniser
 from services.trainer.recipes import named
+from services.trainer.streaming_export import streaming_graph
 from voxloom.audio import decode
 from voxloom.decode import greedy
 from voxloom.engine import Engine
 from voxloom.features import fbank
+from voxloom.streaming_engine import StreamingEngine
 from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples/an4/test").glob("*.opus"))[:5]
@@ -22,7 +25,7 @@ LETTERS = CharTokenizer.from_alphabet(ALPHABET)
 PIECES = PieceTokenizer.from_pieces(["er", "ing", "▁th", "▁the", "n't", "és"], ALPHABET)
 
 
-def babbling(tokenizer: Tokenizer) -> bytes:
+def babbling(tokenizer: Tokenizer) -> Recogniser:
     """An untrained network: its mean is taken off, so that there is text to compare."""
     torch.manual_seed(3)
     model = Recogniser(named("smoke").model, len(tokenizer)).eval()
@@ -30,12 +33,12 @@ def babbling(tokenizer: Tokenizer) -> bytes:
     with torch.no_grad():
         log_probs_BSV, _ = model(log_mel_BTF, torch.tensor([log_mel_BTF.shape[1]]))
         model.head.bias -= log_probs_BSV[0].mean(0)
-    return to_onnx(model)
+    return model
 
 
 @pytest.fixture(scope="module")
 def graphs() -> dict[str, bytes]:
-    graph = babbling(LETTERS)
+    graph = to_onnx(babbling(LETTERS))
     folded = fold(graph)
     clips = [fbank(decode(clip.read_bytes()).samples) for clip in CLIPS[:2]]
     return {
@@ -46,6 +49,11 @@ def graphs() -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def live() -> bytes:
+    return streaming_graph(babbling(LETTERS))
+
+
 @pytest.mark.parametrize("kind", ["float32", "fused", "int8", "static"])
 def test_sherpa_onnx_reads_the_same_text(graphs: dict[str, bytes], kind: str, tmp_path: Path) -> None:
     _compare(graphs[kind], LETTERS, tmp_path)
@@ -53,7 +61,7 @@ def test_sherpa_onnx_reads_the_same_text(graphs: dict[str, bytes], kind: str, tm
 
 def test_it_reads_the_same_text_of_pieces(tmp_path: Path) -> None:
     """In float32: to int8 many pieces of an untrained network are as likely as each other."""
-    _compare(babbling(PIECES), PIECES, tmp_path)
+    _compare(to_onnx(babbling(PIECES)), PIECES, tmp_path)
 
 
 def _compare(graph: bytes, tokenizer: Tokenizer, folder: Path) -> None:
@@ -68,8 +76,29 @@ def _compare(graph: bytes, tokenizer: Tokenizer, folder: Path) -> None:
         assert stream.result.text.split() == ours.split()
 
 
-def test_a_graph_does_not_tell_where_it_was_made(graphs: dict[str, bytes]) -> None:
-    for served in graphs.values():
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_sherpa_onnx_reads_the_same_text_in_streams(live: bytes, kind: str, tmp_path: Path) -> None:
+    """float32 as a batch, which it makes by stacking the caches; int8 one by one."""
+    graph = live if kind == "float32" else quantise(live)
+    engine, recogniser = StreamingEngine(graph), _sherpa_online(graph, LETTERS, tmp_path)
+    streams, expected, chunk = [], [], 160 * engine.chunk_frames
+    for clip in CLIPS:
+        samples = np.pad(decode(clip.read_bytes()).samples, (0, 2 * chunk))
+        samples = samples[: len(samples) // chunk * chunk]  # it hears whole chunks only
+        stream = recogniser.create_stream()
+        stream.accept_waveform(16000, samples)
+        stream.accept_waveform(16000, np.zeros(1600, np.float32))  # it wants one frame more
+        streams.append(stream)
+        expected.append(greedy(engine.log_probs([fbank(samples)])[0], LETTERS).text)
+    while ready := [stream for stream in streams if recogniser.is_ready(stream)]:
+        recogniser.decode_streams(ready if kind == "float32" else ready[:1])
+    heard = [recogniser.get_result(stream) for stream in streams]
+    assert [text.split() for text in heard] == [text.split() for text in expected]
+    assert all(len(text) > 10 for text in expected)
+
+
+def test_a_graph_does_not_tell_where_it_was_made(graphs: dict[str, bytes], live: bytes) -> None:
+    for served in (*graphs.values(), live, quantise(live)):
         assert str(Path(__file__).parents[2]).encode() not in served
         assert str(Path(torch.__file__).parent).encode() not in served
 
@@ -79,4 +108,12 @@ def _sherpa(graph: bytes, tokenizer: Tokenizer, folder: Path) -> sherpa_onnx.Off
     (folder / "tokens.txt").write_text(tokenizer.to_tokens_txt(), encoding="utf-8")
     return sherpa_onnx.OfflineRecognizer.from_zipformer_ctc(
         model=str(folder / "model.onnx"), tokens=str(folder / "tokens.txt")
+    )
+
+
+def _sherpa_online(graph: bytes, tokenizer: Tokenizer, folder: Path) -> sherpa_onnx.OnlineRecognizer:
+    (folder / "streaming.onnx").write_bytes(graph)
+    (folder / "tokens.txt").write_text(tokenizer.to_tokens_txt(), encoding="utf-8")
+    return sherpa_onnx.OnlineRecognizer.from_zipformer2_ctc(
+        tokens=str(folder / "tokens.txt"), model=str(folder / "streaming.onnx")
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from voxloom import keys, lm, storage
-from voxloom.bundle import Export, hash_bytes
+from voxloom.bundle import PROGRAM, STREAMING, Export, hash_bytes
 from voxloom.errors import BadInput
 from voxloom.features import FEATURE_VERSION
 from voxloom.lm import LanguageModel, read_arpa
@@ -20,6 +20,8 @@ class Exported:
     graph: bytes
     tokens: bytes
     language_model: LanguageModel | None = None
+    streaming: bytes = b""  # exports of older releases have neither of the two
+    program: bytes = b""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -32,7 +34,10 @@ def read_export(store: ObjectStore, run: str) -> Exported:
     keys.check_id(record.model, "model")
     _check_versions(record)
     graph, tokens = (_read_file(store, record, name) for name in (GRAPH, TOKENS))
-    return Exported(record, graph, tokens, _language_model(store, record))
+    streaming, program = (
+        _read_file(store, record, name) if name in record.files else b"" for name in (STREAMING, PROGRAM)
+    )
+    return Exported(record, graph, tokens, _language_model(store, record), streaming, program)
 
 
 def _language_model(store: ObjectStore, record: Export) -> LanguageModel | None:

@@ -12,6 +12,7 @@ from services.optimizer.exports import TOKENS, Exported, read_export
 from services.optimizer.measure import Decoders, Recogniser, Transcripts
 from services.optimizer.records import FP32, Decision, HypothesisLine
 from services.optimizer.rules import STANDARD, Rules
+from services.optimizer.streaming import Live, measure_streaming
 from voxloom import keys, lm, storage
 from voxloom.bundle import (
     Bundle,
@@ -66,9 +67,11 @@ class OptimizeJob:
         graphs = candidates.make(exported.graph, clips, self._rules.serve)
         measured = self._measure(exported, graphs, load_rival(self._store, pointer), lease)
         decision = decide(exported.record, measured, self._rules)
+        live = self._measure_streaming(exported, measured.transcripts, decision.served_file, lease)
+        decision = decision.model_copy(update={"streaming": live.verdict})
         lease.check()
         if read_pointer(self._store)[1] == etag:
-            self._write(exported, graphs, measured.transcripts, decision)
+            self._write(exported, graphs, measured.transcripts, decision, live)
             if decision.outcome != "promoted":
                 tell(self._bus, decision, exported.record.trace)
 
@@ -97,16 +100,39 @@ class OptimizeJob:
 
         return measure.transcribe_all(self._store, utterances, recognisers, self._threads, progress)
 
+    def _measure_streaming(
+        self, exported: Exported, transcripts: Transcripts, served_file: str, lease: Lease
+    ) -> Live:
+        total = len(transcripts.utterances)
+
+        def progress(done: int) -> None:
+            lease.progress(done, total, f"measuring streams on {total} test utterances")
+
+        return measure_streaming(
+            self._store,
+            exported,
+            transcripts,
+            served_file,
+            self._rules.serve.max_loss,
+            self._threads,
+            progress,
+        )
+
     def _write(
-        self, exported: Exported, graphs: Graphs, transcripts: Transcripts, decision: Decision
+        self,
+        exported: Exported,
+        graphs: Graphs,
+        transcripts: Transcripts,
+        decision: Decision,
+        live: Live,
     ) -> None:
         """Files, then the bundle that names them, then the decision, which makes all of it count."""
         model = decision.model
-        files = _files(exported, candidates.kept(graphs, decision.served_file))
+        files = {**_files(exported, candidates.kept(graphs, decision.served_file)), **live.files}
         hashes = {name: write_file(self._store, model, name, data) for name, data in files.items()}
         lines = _hypothesis_lines(transcripts, decision.served_file)
         write_file(self._store, model, catalogue.HYPOTHESES, lines)
-        write_bundle(self._store, _bundle(exported, hashes, decision))
+        write_bundle(self._store, _bundle(exported, hashes, decision, live))
         load_bundle(self._store, model)  # what inference will do: a fault shows here, before anything counts
         write_decision(self._store, decision)
 
@@ -160,7 +186,7 @@ def _files(exported: Exported, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**graphs, TOKENS: exported.tokens, **language_model}
 
 
-def _bundle(exported: Exported, hashes: dict[str, FileHash], decision: Decision) -> Bundle:
+def _bundle(exported: Exported, hashes: dict[str, FileHash], decision: Decision, live: Live) -> Bundle:
     export = exported.record
     return Bundle(
         model=export.model,
@@ -182,6 +208,7 @@ def _bundle(exported: Exported, hashes: dict[str, FileHash], decision: Decision)
             production=decision.production,
             served_reason=decision.served_reason,
         ),
+        streaming=live.serves,
         trace=export.trace,
     )
 

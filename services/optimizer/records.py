@@ -84,6 +84,15 @@ class Speed(Part):
     speedups: dict[str, float] = Field(default_factory=dict)  # median over clips of float32 time / its time
 
 
+class StreamingVerdict(Part):
+    """The streaming graph on the test set, greedy, in the unit of the test set."""
+
+    served_file: str  # empty: streams are heard by the graph that hears recordings
+    reason: str
+    wer: float
+    wer_whole: float  # of the graph that hears recordings
+
+
 class Comparison(Part):
     """Candidate against production on the same utterances of one group; negative delta means better."""
 
@@ -176,6 +185,7 @@ class Decision(Record):
     not_made: dict[str, str] = Field(default_factory=dict)  # graphs that were not made, and why
     parity: Parity | None = None
     speed: Speed = Speed()
+    streaming: StreamingVerdict | None = None  # none of an export of an older release
     comparisons: list[Comparison] = Field(default_factory=list)
     worst: list[ScoredUtterance] = Field(default_factory=list)
 

@@ -169,8 +169,8 @@ def write_model_bundle(
     live: bytes = b"",
     **changes: object,
 ) -> Bundle:
-    """A bundle as the optimizer leaves it, served as fp32. `tokens_txt`: other names for its letters; `live`: its
-    streaming graph."""
+    """A bundle as the optimizer leaves it, served as fp32. `tokens_txt`: other names for its letters;
+    `live`: its streaming graph."""
     files = {"model.onnx": graph_bytes, "tokens.txt": tokens_txt or tokens()} | (
         {lm.FILE: arpa} if arpa else {}
     )

@@ -289,6 +289,50 @@ def test_own_voice_and_the_others_are_told_apart(world: World) -> None:
     assert set(world.decision("two").served.by_group) == {"own voice", "general"}
 
 
+def test_the_streaming_graph_is_measured_and_kept_with_the_program(world: World) -> None:
+    world.dataset()
+    world.export("one", deaf_to="h", streaming=bundle_maker.streaming_graph(deaf_to="h"))
+    world.run()
+    bundle, verdict = load_bundle(world.store, "m-one"), world.decision("one").streaming
+    assert verdict
+    assert bundle.record.streaming
+    assert bundle.record.streaming.file == verdict.served_file != ""
+    assert ("int8" in verdict.served_file) == ("int8" in bundle.record.served_file)
+    assert bundle.record.streaming.chunk_ms == 640
+    greedy = world.decision("one").served.words_by_decoder["greedy"]
+    assert bundle.record.streaming.wer == bundle.record.streaming.wer_whole == greedy.rate > 0
+    assert bundle.streaming_graph == world.store.get(f"models/m-one/{verdict.served_file}")
+    assert {"streaming.onnx", "model.pt2"} <= bundle.record.files.keys()
+
+
+def test_a_streaming_graph_that_hears_much_worse_is_not_served(world: World) -> None:
+    world.dataset()
+    world.export("one", streaming=bundle_maker.streaming_graph(deaf_to="h"))
+    world.run()
+    verdict = world.decision("one").streaming
+    assert verdict
+    assert verdict.served_file == ""
+    assert "too many" in verdict.reason
+    assert verdict.wer > verdict.wer_whole == 0.0
+    assert load_bundle(world.store, "m-one").record.streaming is None
+
+
+def test_an_export_of_a_release_without_streams_is_served_without(world: World) -> None:
+    world.dataset()
+    world.export("one")
+    world.run()
+    assert world.decision("one").streaming is None
+    assert load_bundle(world.store, "m-one").streaming_graph is None
+
+
+def test_a_damaged_streaming_graph_fails_and_names_the_file(world: World) -> None:
+    world.dataset()
+    world.export("one", streaming=bundle_maker.streaming_graph())
+    world.store.put("runs/r-one/export/streaming.onnx", b"x")
+    with pytest.raises(BadInput, match=r"runs/r-one/export/streaming\.onnx is damaged"):
+        world.run()
+
+
 def test_an_empty_test_set_promotes_nothing(world: World) -> None:
     world.dataset(texts=[])
     world.export("one")

@@ -12,14 +12,15 @@ import numpy as np
 
 from services.inference.metrics import LOADS
 from voxloom.beam import Decode, make_decoder
-from voxloom.bundle import Bundle, load_bundle, read_pointer
+from voxloom.bundle import Bundle, LoadedBundle, load_bundle, read_pointer
 from voxloom.bus import EventBus, new_event
-from voxloom.decode import Hypothesis, greedy
+from voxloom.decode import Hypothesis, LogProbs, greedy
 from voxloom.engine import Engine
 from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.features import FRAME_SHIFT_S, NUM_MEL, Features
 from voxloom.runtime import announce
 from voxloom.storage import ObjectStore
+from voxloom.streaming_engine import StreamingEngine
 from voxloom.tokenizer import Tokenizer
 from voxloom.v1.events_pb2 import Event, ModelServing, StageFailed
 
@@ -39,6 +40,7 @@ class ServedModel:
     decode: Decode  # as bundle.json says and the gate measured
     since: str  # ISO 8601, UTC
     load_s: float
+    live: StreamingEngine | None = None  # the same weights for streams; bundles of old have none
 
     @property
     def id(self) -> str:
@@ -50,7 +52,10 @@ class ServedModel:
 
     def draft(self, features_TF: Features) -> Hypothesis:
         """The same, greedy: for what is shown of a stream before its result is final."""
-        log_probs_TV = self.engine.log_probs([features_TF])[0]
+        return self.draft_of(self.engine.log_probs([features_TF])[0])
+
+    def draft_of(self, log_probs_TV: LogProbs) -> Hypothesis:
+        """The text of log probabilities (T', V), greedy."""
         return greedy(log_probs_TV, self.tokenizer, FRAME_SHIFT_S * self.record.subsampling)
 
 
@@ -137,6 +142,7 @@ def load(store: ObjectStore, model: str) -> ServedModel:
     bundle = load_bundle(store, model)
     engine = Engine(bundle.served_graph, threads=1)
     _warm_up(engine, model)
+    live = _load_live(bundle) if bundle.streaming_graph else None
     frame_s = FRAME_SHIFT_S * bundle.record.subsampling
     return ServedModel(
         record=bundle.record,
@@ -145,16 +151,32 @@ def load(store: ObjectStore, model: str) -> ServedModel:
         decode=make_decoder(bundle.record.decoding, bundle.tokenizer, bundle.language_model, frame_s),
         since=datetime.now(UTC).isoformat(),
         load_s=time.perf_counter() - start,
+        live=live,
     )
+
+
+def _load_live(bundle: LoadedBundle) -> StreamingEngine:
+    model, engine = bundle.record.model, StreamingEngine(bundle.streaming_graph or b"", threads=1)
+    if engine.vocabulary != len(bundle.tokenizer):
+        raise BadInput(
+            f"the streaming graph of model {model} has {engine.vocabulary} outputs; expected "
+            f"{len(bundle.tokenizer)}, one for each line of tokens.txt"
+        )
+    [heard_TV] = engine.log_probs([_noise(2 * engine.chunk_frames - 1)])
+    if np.isnan(heard_TV).any():
+        raise BadInput(f"the streaming graph of model {model} gives no numbers; train it again")
+    return engine
+
+
+def _noise(frames: int) -> Features:
+    return np.random.default_rng(0).normal(-8, 3, (frames, NUM_MEL)).astype(np.float32)
 
 
 def _warm_up(engine: Engine, model: str) -> None:
     """The first run of a shape is slow, and a graph that cannot run should fail before anyone calls."""
-    noise = np.random.default_rng(0)
     for frames in _WARM_UP_FRAMES:
-        features_TF = noise.normal(-8, 3, (frames, NUM_MEL)).astype(np.float32)
         try:
-            log_probs_TV = engine.log_probs([features_TF])[0]
+            log_probs_TV = engine.log_probs([_noise(frames)])[0]
         except Exception as error:  # onnxruntime's errors share no other base
             raise BadInput(f"model {model} fails on {frames} frames: {error}; train it again") from error
         if not len(log_probs_TV) or np.isnan(log_probs_TV).any():

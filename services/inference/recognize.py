@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from services.inference.metrics import AUDIO_SECONDS, COMPUTE_SECONDS
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
+from services.inference.results import moved
 from services.inference.segments import FRAMES_PER_S, Segment, Segmenter
 from voxloom import audio
 from voxloom.audio import SAMPLE_RATE_HZ, Audio, Samples
@@ -111,20 +112,12 @@ def _next(segments: Iterator[Segment]) -> Segment | None:
 
 def hear(model: ServedModel, segment: Segment) -> Hypothesis:
     """The text of a segment; times count from the start of the audio."""
-    return _moved(model.hear(segment.features_TF), segment)
+    return moved(model.hear(segment.features_TF), segment.start / FRAMES_PER_S)
 
 
 def draft(model: ServedModel, segment: Segment) -> Hypothesis:
     """The same, greedy, for a segment that is still growing."""
-    return _moved(model.draft(segment.features_TF), segment)
-
-
-def _moved(found: Hypothesis, segment: Segment) -> Hypothesis:
-    offset_s = segment.start / FRAMES_PER_S
-    words = [
-        replace(word, start_s=word.start_s + offset_s, end_s=word.end_s + offset_s) for word in found.words
-    ]
-    return replace(found, words=words)
+    return moved(model.draft(segment.features_TF), segment.start / FRAMES_PER_S)
 
 
 def join(heard: list[Hypothesis], audio_s: float, compute_s: float) -> Recognition:

@@ -98,6 +98,7 @@ def _response(result: Result, model: ServedModel) -> pb.StreamingRecognizeRespon
         start_ms=result.start_ms,
         end_ms=result.end_ms,
         model=model.id,
+        stability=result.stability,
     )
 
 

@@ -48,7 +48,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
 
 class StreamingRecognizeResponse(_message.Message):
-    __slots__ = ("text", "words", "confidence", "is_final", "start_ms", "end_ms", "model")
+    __slots__ = ("text", "words", "confidence", "is_final", "start_ms", "end_ms", "model", "stability")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class StreamingRecognizeResponse(_message.Message):
     START_MS_FIELD_NUMBER: _ClassVar[int]
     END_MS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
     text: str
     words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
     confidence: float
@@ -63,7 +64,8 @@ class StreamingRecognizeResponse(_message.Message):
     start_ms: int
     end_ms: int
     model: str
-    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., is_final: bool = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+    stability: float
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., is_final: bool = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., model: _Optional[str] = ..., stability: _Optional[float] = ...) -> None: ...
 
 class GetServingModelRequest(_message.Message):
     __slots__ = ()

@@ -163,6 +163,7 @@ def _response(result: Result, has_times: bool, call_id: object) -> pb.StreamingR
     found = pb.StreamingRecognitionResult(
         alternatives=[_alternative(heard.text, heard.words, heard.confidence, has_times)],
         is_final=result.is_final,
+        stability=result.stability,
         channel_tag=1,
         audio_processed=result.end_ms / 1000,
     )

@@ -18,6 +18,7 @@ from services.optimizer.records import (
     Latency,
     ScoredUtterance,
     Speed,
+    StreamingVerdict,
     TestSet,
 )
 from services.optimizer.servicer import to_message
@@ -116,6 +117,16 @@ def test_the_gate_is_told_by_group_in_points(capsys: pytest.CaptureFixture[str])
     assert "against m-0, in points with the 95 % interval" in told
     assert re.search(r"own voice +60 +300 +20 +35 +-5\.00 +-8\.00 to -2\.00 +1\.00", told)
     assert "\x1b" not in told
+
+
+def test_how_streams_are_heard_is_told() -> None:
+    found = StreamingVerdict(served_file="streaming.onnx", reason="12 errors", wer=0.12, wer_whole=0.1)
+    with_streams = decision().model_copy(update={"streaming": found})
+    note = model_view.streaming_note(message(with_streams))
+    assert note == "streaming.onnx, 12.0 % against 10.0 % whole; 12 errors"
+    none = decision().model_copy(update={"streaming": found.model_copy(update={"served_file": ""})})
+    assert model_view.streaming_note(message(none)).startswith("no graph of their own")
+    assert model_view.streaming_note(message(decision())) == ""
 
 
 def test_a_pin_is_told_with_its_reason() -> None:

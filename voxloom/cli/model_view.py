@@ -105,12 +105,23 @@ def pin_note(model: optimizer_pb2.Model) -> str:
     return f"pinned since {when(model.pinned_at)}{why}: nothing takes its place until voxloom models unpin"
 
 
+def streaming_note(model: optimizer_pb2.Model) -> str:
+    """How live speech is heard; empty for a model of a release that did not measure it."""
+    found = decision_of(model).get("streaming")
+    if not found:
+        return ""
+    file = found["served_file"] or "no graph of their own"
+    return f"{file}, {percent(found['wer'])} against {percent(found['wer_whole'])} whole; {found['reason']}"
+
+
 def tell_graphs_and_groups(model: optimizer_pb2.Model) -> None:
     decision = decision_of(model)
     if not decision:
         return
     say(f"graphs  measured on {decision['test']['utterances']} test utterances; * is served")
     table(GRAPHS_HEADER, graph_rows(model))
+    if streaming := streaming_note(model):
+        say(f"streams {streaming}")
     if rows := list(group_rows(model)):
         share = f"{100 * confidence(model):g} %"
         say(

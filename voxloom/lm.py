@@ -92,11 +92,16 @@ def read_arpa(data: bytes, where: str = FILE) -> LanguageModel:
     return LanguageModel(data, len(counts), frozenset(words - {UNKNOWN, BEGIN, END}), counts)
 
 
+def read_entries(arpa: bytes, where: str = FILE) -> Iterator[tuple[Ngram, float, float]]:
+    """Each n-gram, log10 of its probability and of its backoff weight; BadInput as `read_arpa`."""
+    return _Reader(arpa, where).entries()
+
+
 class Backoff:
     """Probabilities of an ARPA file, one lookup after the other: to measure with, not to decode with."""
 
     def __init__(self, arpa: bytes) -> None:
-        entries = list(_Reader(arpa, FILE).entries())
+        entries = list(read_entries(arpa))
         self._log10 = {ngram: log10 for ngram, log10, _ in entries}
         self._backoff = {ngram: backoff for ngram, _, backoff in entries if backoff}
         self.order = max(map(len, self._log10))

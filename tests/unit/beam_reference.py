@@ -5,6 +5,7 @@ It keeps every beginning, so it is exact, and slow. The scores are those that vo
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from voxloom.tokenizer import Tokenizer
 
 _FORBIDDEN = -1e4
 _LN10 = math.log(10)
+Add = Callable[[float, float], float]
 Beams = dict[tuple[str, int], tuple[float, float]]
 
 
@@ -23,44 +25,45 @@ def decode(log_probs_TV: LogProbs, tokenizer: Tokenizer, lm: Backoff, weights: W
     return max(sorted(sounds), key=lambda text: sounds[text] + language(text, lm, weights))
 
 
-def text_log_probs(log_probs_TV: LogProbs, tokenizer: Tokenizer) -> dict[str, float]:
-    """ln P(frames | text) of every text, over all its paths; spaces at the ends and doubled ones are none."""
+def text_log_probs(log_probs_TV: LogProbs, tokenizer: Tokenizer, add: Add = np.logaddexp) -> dict[str, float]:
+    """ln P(frames | text) of every text, over all its paths, or its best one where `add` is max; spaces at
+    the ends and doubled ones are none."""
     beams = {("", 0): (0.0, -math.inf)}  # what is written, its last token: ln P of the paths that end in a
     # blank, and in that token
     for log_probs_V in log_probs_TV:
-        beams = _extend(beams, log_probs_V, tokenizer)
+        beams = _extend(beams, log_probs_V, tokenizer, add)
     texts: dict[str, float] = defaultdict(lambda: -math.inf)
     for (letters, _), (blank, letter) in beams.items():
         text = " ".join(letters.split())
-        texts[text] = np.logaddexp(texts[text], np.logaddexp(blank, letter))
+        texts[text] = add(texts[text], add(blank, letter))
     return texts
 
 
-def _extend(beams: Beams, log_probs_V: LogProbs, tokenizer: Tokenizer) -> Beams:
+def _extend(beams: Beams, log_probs_V: LogProbs, tokenizer: Tokenizer, add: Add) -> Beams:
     grown: dict[tuple[str, int], list[float]] = defaultdict(lambda: [-math.inf, -math.inf])
     for (letters, last), (blank, letter) in beams.items():
-        whole = np.logaddexp(blank, letter)
-        _add(grown[letters, last], 0, whole + log_probs_V[0])
+        whole = add(blank, letter)
+        _add(grown[letters, last], 0, whole + log_probs_V[0], add)
         for index in range(1, len(tokenizer)):
             longer, log_prob = letters + tokenizer.text_of(index), log_probs_V[index]
             if index == last:  # the same token: held, or anew after a blank
-                _add(grown[letters, last], 1, letter + log_prob)
-                _add(grown[longer, index], 1, blank + log_prob)
+                _add(grown[letters, last], 1, letter + log_prob, add)
+                _add(grown[longer, index], 1, blank + log_prob, add)
             else:
-                _add(grown[longer, index], 1, whole + log_prob)
+                _add(grown[longer, index], 1, whole + log_prob, add)
     return {key: (blank, letter) for key, (blank, letter) in grown.items()}
 
 
-def _add(pair: list[float], place: int, log_prob: float) -> None:
-    pair[place] = np.logaddexp(pair[place], log_prob)
+def _add(pair: list[float], place: int, log_prob: float, add: Add) -> None:
+    pair[place] = add(pair[place], log_prob)
 
 
-def language(text: str, lm: Backoff, weights: Weights) -> float:
-    """What the words are worth, and the end after them."""
+def language(text: str, lm: Backoff, weights: Weights, known: frozenset[str] = frozenset()) -> float:
+    """What the words are worth, and the end after them; `known` are words beside those of the model."""
     words, worth = text.split(), 0.0
     for place, word in enumerate(words):
         log10 = lm.log10(word, (BEGIN, *words[:place]))
-        if word not in lm.words:
+        if word not in lm.words and word not in known:
             log10 += _FORBIDDEN if weights.closed else weights.unknown
         worth += weights.alpha * _LN10 * log10 + weights.beta
     return worth + weights.alpha * _LN10 * lm.log10(END, (BEGIN, *words))

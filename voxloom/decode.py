@@ -26,6 +26,8 @@ class Hypothesis:
     text: str
     words: list[Word]
     confidence: float  # 0 to 1: mean over the words' characters; 0 when nothing was heard
+    behind: float = 0.0  # natural logarithm of how many times less likely than the best text it is
+    alternatives: tuple["Hypothesis", ...] = ()  # other texts, the likeliest first, where they were asked for
 
 
 @dataclass(frozen=True)

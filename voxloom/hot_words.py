@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from voxloom.errors import BadInput
 from voxloom.text import normalize
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 MAX_PHRASES = 1000
 MAX_CHARACTERS = 100  # of a phrase
@@ -98,7 +98,7 @@ class HotWords:
                 waiting.append(child)
 
 
-def read_hot_words(phrases: Iterable[tuple[str, float]], language: str, tokenizer: CharTokenizer) -> HotWords:
+def read_hot_words(phrases: Iterable[tuple[str, float]], language: str, tokenizer: Tokenizer) -> HotWords:
     """Phrases as people write them, with the boost of a letter of each (0: the default), for one model.
 
     BadInput where there are too many, one is empty or too long or has letters that the model cannot write, or
@@ -114,7 +114,7 @@ def read_hot_words(phrases: Iterable[tuple[str, float]], language: str, tokenize
     return HotWords(boosts)
 
 
-def _check(phrase: str, text: str, boost: float, tokenizer: CharTokenizer) -> None:
+def _check(phrase: str, text: str, boost: float, tokenizer: Tokenizer) -> None:
     if not text:
         raise BadInput(
             f"the hot word {phrase[:40]!r} is empty, or longer than {MAX_CHARACTERS} characters; leave it out"
@@ -122,7 +122,7 @@ def _check(phrase: str, text: str, boost: float, tokenizer: CharTokenizer) -> No
     if not tokenizer.spells(text):
         foreign = ", ".join(letter for letter in sorted(set(text)) if not tokenizer.spells(letter))
         raise BadInput(
-            f"the hot word {phrase!r} ({text!r} as it is learned) has what the model cannot write: {foreign}; "
+            f"the hot word {phrase!r}, to the model {text!r}, has what it cannot write: {foreign}; "
             "write it in the letters of its language"
         )
     if not 0 <= boost <= MAX_BOOST:  # NaN fails too

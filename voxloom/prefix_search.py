@@ -11,6 +11,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from voxloom.errors import BadInput
 from voxloom.hot_words import HotWords
 from voxloom.lm import LanguageModel, Weights
 from voxloom.packed_lm import Context, PackedLm
-from voxloom.tokenizer import SPACE, CharTokenizer
+from voxloom.tokenizer import Tokenizer
 
 _FORBIDDEN = -1e4  # what an unknown word costs where the vocabulary is closed
 _LN10 = math.log(10)
@@ -38,8 +39,8 @@ class _Prefix:
         self.parent, self.token, self.context, self.hot_state = parent, token, context, hot_state
         self.children: dict[int, _Prefix] = {}
         self.word = ""  # what is spelled of the last word
-        self.language = parent.language if parent else 0.0  # of the whole words
-        self.hot = parent.hot if parent else 0.0  # of the whole phrases
+        self.language: float = parent.language if parent else 0.0  # of the whole words
+        self.hot: float = parent.hot if parent else 0.0  # of the whole phrases
         self.worth = 0.0  # of all, and of what is not whole for now
 
     def tokens(self) -> list[int]:
@@ -56,7 +57,7 @@ class PrefixSearch:
 
     def __init__(
         self,
-        tokenizer: CharTokenizer,
+        tokenizer: Tokenizer,
         lm: LanguageModel | None = None,
         weights: Weights | None = None,
         frame_s: float = FRAME_S,
@@ -64,7 +65,7 @@ class PrefixSearch:
         """Without a language model nothing but the sounds and the hot words counts."""
         self._tokenizer, self._frame_s = tokenizer, frame_s
         self._weights = weights or Weights()
-        self._texts = [symbol.replace(SPACE, " ") for symbol in tokenizer.symbols]
+        self._texts = ["", *(tokenizer.text_of(index) for index in range(1, len(tokenizer)))]
         self._lm = PackedLm(lm.arpa) if lm else None
         self._words = lm.words if lm else frozenset()
         self._sorted = sorted(self._words)
@@ -75,10 +76,13 @@ class PrefixSearch:
         check_shape(log_probs_TV, self._tokenizer)
         if np.isnan(log_probs_TV).any():
             raise BadInput("log probs hold NaN; the model is damaged, train it again")
-        found = _Search(self, hot).run(log_probs_TV)
-        return [self._hypothesis(log_probs_TV, tokens, hot) for tokens in found[:count]]
+        found = _Search(self, hot).run(log_probs_TV)[:count]
+        best = found[0][0]
+        return [self._hypothesis(log_probs_TV, tokens, hot, best - worth) for worth, tokens in found]
 
-    def _hypothesis(self, log_probs_TV: LogProbs, tokens: Sequence[int], hot: HotWords) -> Hypothesis:
+    def _hypothesis(
+        self, log_probs_TV: LogProbs, tokens: Sequence[int], hot: HotWords, behind: float
+    ) -> Hypothesis:
         words: list[tuple[str, list[Place]]] = [("", [])]
         for token, place in zip(tokens, align(log_probs_TV, tokens), strict=True):
             text = self._texts[token]
@@ -88,7 +92,7 @@ class PrefixSearch:
                 word, places = words[-1]
                 words[-1] = (word + text.strip(), [*places, *[place] * len(text.strip())])
         kept = [each for each in words if each[0] and self._may_stay(each[0], hot)]
-        return join([self._word(*each) for each in kept])
+        return replace(join([self._word(*each) for each in kept]), behind=behind)
 
     def _may_stay(self, word: str, hot: HotWords) -> bool:
         is_closed = self._lm is not None and self._weights.closed
@@ -110,8 +114,8 @@ class _Search:
         self._add: Callable[[float, float], float] = _sum if self._lm else max
         self._unknown = _FORBIDDEN if self._weights.closed else self._weights.unknown
 
-    def run(self, log_probs_TV: LogProbs) -> list[list[int]]:
-        """Tokens of the texts, the one that is worth most first."""
+    def run(self, log_probs_TV: LogProbs) -> list[tuple[float, list[int]]]:
+        """What each text is worth and its tokens, the one that is worth most first."""
         start = self._lm.start if self._lm else ()
         beams: Beams = {_Prefix(None, 0, start, self._hot.start): [0.0, _NEVER]}
         for log_probs_V in log_probs_TV:
@@ -186,7 +190,7 @@ class _Search:
         can_be = _begins(prefix.word, self._sorted) or _begins(prefix.word, self._hot_sorted)
         return share if can_be else share + self._unknown
 
-    def _finish(self, beams: Beams) -> list[list[int]]:
+    def _finish(self, beams: Beams) -> list[tuple[float, list[int]]]:
         """The last word ends, and the sentence; ways to write one text are one."""
         sounds: dict[str, float] = {}
         best: dict[str, tuple[float, _Prefix]] = {}
@@ -200,8 +204,11 @@ class _Search:
                 best[text] = (score, prefix)
             if text not in extra:
                 extra[text] = self._ended(prefix)
-        order = sorted(sounds, key=lambda text: (-sounds[text] - extra[text], text))
-        return [best[text][1].tokens() for text in order]
+        worth = {text: sounds[text] + extra[text] for text in sounds}
+        return [
+            (worth[text], best[text][1].tokens())
+            for text in sorted(worth, key=lambda text: (-worth[text], text))
+        ]
 
     def _ended(self, prefix: _Prefix) -> float:
         end = _Prefix(prefix, 0, prefix.context, prefix.hot_state)

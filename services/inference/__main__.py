@@ -18,7 +18,7 @@ from voxloom.storage import ObjectStore
 
 
 def build(config: InferenceConfig, store: ObjectStore, bus: EventBus) -> Service:
-    models = Models(store, bus)
+    models = Models(store, bus, most_beside=config.inference_models_beside)
     threads = config.inference_threads or cpu_count()
     pool = Pool(threads, config.inference_max_calls, config.inference_max_streams)
     registers = [

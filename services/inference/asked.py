@@ -8,14 +8,20 @@ PRODUCTION = frozenset(("", "production", "whisper-1"))
 
 
 def model_named(models: Models, name: str) -> ServedModel:
-    """The model for a call that begins now; NotFound if it asks for another than is served, Unavailable while
-    none is."""
+    """The model in production, for who wants to know of it; NotFound under another name, Unavailable while
+    there is none."""
     model = models.current()
     if name in PRODUCTION or name == model.id:
         return model
     raise NotFound(
         f"model {name[:100]!r} is not served here; {model.id} is: ask for that, for 'production', or for none"
     )
+
+
+async def model_for(models: Models, name: str) -> ServedModel:
+    """The model for a call that begins now, any of the store; Unavailable, NotFound and NotReady as in
+    `Models`."""
+    return models.current() if name in PRODUCTION else await models.named(name)
 
 
 def check_language(model: ServedModel, tag: str) -> None:

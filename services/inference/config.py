@@ -30,3 +30,8 @@ class InferenceConfig(Config):
     inference_pause_s: float = Field(default=1.2, ge=0.2, le=10)
     # New audio between two interim results of a stream, at least.
     inference_interim_s: float = Field(default=0.3, ge=0.1, le=10)
+    # Models in memory beside the one in production, for calls that ask for a certain one; 0: none may.
+    inference_models_beside: int = Field(default=2, ge=0, le=64)
+    # The longest recording, and the largest upload, of one BatchRecognize call.
+    inference_max_batch_s: float = Field(default=24 * 3600.0, ge=1, le=7 * 24 * 3600)
+    inference_max_batch_mib: int = Field(default=2048, ge=1, le=1 << 20)

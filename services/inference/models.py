@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
+from services.inference.beside import Beside
 from services.inference.metrics import LOADS
+from services.inference.searching import Searching
 from voxloom.beam import Decode, make_decoder
 from voxloom.bundle import Bundle, LoadedBundle, load_bundle, read_pointer
 from voxloom.bus import EventBus, new_event
@@ -40,6 +43,7 @@ class ServedModel:
     decode: Decode  # as bundle.json says and the gate measured
     since: str  # ISO 8601, UTC
     load_s: float
+    searching: Searching  # for calls that ask for hot words or alternatives
     live: StreamingEngine | None = None  # the same weights for streams; bundles of old have none
 
     @property
@@ -70,14 +74,22 @@ class Models:
     """Follows the production pointer. Calls read `current`; only `reconcile` changes it."""
 
     def __init__(
-        self, store: ObjectStore, bus: EventBus, *, clock: Callable[[], float] = time.monotonic
+        self,
+        store: ObjectStore,
+        bus: EventBus,
+        *,
+        most_beside: int = 2,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`most_beside`: models that are kept in memory beside the one in production, for calls that ask for
+        them."""
         self._store = store
         self._bus = bus
         self._clock = clock
         self._current: ServedModel | None = None
         self._refusal: _Refusal | None = None
         self._announced = True
+        self._beside = Beside(partial(load, store), most_beside)
 
     @property
     def serving(self) -> ServedModel | None:
@@ -90,6 +102,17 @@ class Models:
                 "no model is served yet: the first one that is trained and promoted will be; try again later"
             )
         return self._current
+
+    async def named(self, model: str) -> ServedModel:
+        """The model for a call that asks for it, loaded if it has to be; NotFound if there is none of that
+        name in the store, NotReady if it is damaged."""
+        if self._current and self._current.id == model:
+            return self._current
+        try:
+            return await self._beside.get(model)
+        except NotFound as error:
+            serving = f"{self._current.id} is" if self._current else "none is"
+            raise NotFound(f"{error}; {serving} in production: ask for no certain one to get that") from error
 
     def is_ready(self) -> bool:
         return self._current is not None
@@ -144,14 +167,16 @@ def load(store: ObjectStore, model: str) -> ServedModel:
     _warm_up(engine, model)
     live = _load_live(bundle) if bundle.streaming_graph else None
     frame_s = FRAME_SHIFT_S * bundle.record.subsampling
+    decoding = bundle.record.decoding
     return ServedModel(
         record=bundle.record,
         engine=engine,
         tokenizer=bundle.tokenizer,
-        decode=make_decoder(bundle.record.decoding, bundle.tokenizer, bundle.language_model, frame_s),
+        decode=make_decoder(decoding, bundle.tokenizer, bundle.language_model, frame_s),
         since=datetime.now(UTC).isoformat(),
         load_s=time.perf_counter() - start,
         live=live,
+        searching=Searching.of(decoding, bundle.tokenizer, bundle.language_model, frame_s),
     )
 
 

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from aiohttp import web
 
-from services.inference.asked import check_language, model_named
+from services.inference.asked import check_language, model_for, model_named
 from services.inference.config import InferenceConfig
 from services.inference.form import Form, read_form
 from services.inference.http import HEALTH, error_body
 from services.inference.models import Models, ServedModel
+from services.inference.options import Options, listening
 from services.inference.pool import Pool
 from services.inference.recognize import Stopwatch, join, pieces, recognize, take_in
 from services.inference.transcript import FORMATS, render
@@ -55,8 +56,9 @@ class OpenAIProtocol:
     async def transcribe(self, request: web.Request) -> web.StreamResponse:
         with self._pool.calls.enter():
             form = await read_form(request)
-            model = model_named(self._models, form.one("model"))
+            model = await model_for(self._models, form.one("model"))
             check_language(model, form.one("language"))
+            model = await self._pool.run(listening, model, Options(_hot_words(form)))
             wanted = _wanted(form)
             if form.file is None:
                 raise BadInput("the form has no file; send the recording as the part 'file'")
@@ -124,6 +126,11 @@ def _wanted(form: Form) -> Wanted:
     if stream and fmt not in _STREAMED_FORMATS:
         raise BadInput(f"stream=true goes with response_format json or text, not with {fmt}")
     return Wanted(fmt, granularities, stream)
+
+
+def _hot_words(form: Form) -> list[tuple[str, float]]:
+    """`hotwords`, a field that OpenAI does not have: phrases with commas between."""
+    return [(phrase.strip(), 0.0) for phrase in form.one("hotwords").split(",") if phrase.strip()]
 
 
 def _flag(form: Form, name: str) -> bool:

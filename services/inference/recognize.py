@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import nsmallest
 from typing import ParamSpec, TypeVar
 
 from services.inference.metrics import AUDIO_SECONDS, COMPUTE_SECONDS
@@ -30,11 +31,21 @@ class Pcm16:
 
 @dataclass(frozen=True)
 class Recognition:
-    text: str
-    words: list[Word]
-    confidence: float
+    best: Hypothesis
     audio_s: float
     compute_s: float
+
+    @property
+    def text(self) -> str:
+        return self.best.text
+
+    @property
+    def words(self) -> list[Word]:
+        return self.best.words
+
+    @property
+    def confidence(self) -> float:
+        return self.best.confidence
 
 
 async def recognize(
@@ -62,7 +73,7 @@ async def pieces(
 ) -> AsyncIterator[Hypothesis]:
     """What is heard, a segment at a time, as soon as it is."""
     segments = cut_up(decoded.samples)
-    while segment := await pool.run(clock.time, _next, segments):
+    while segment := await pool.run(clock.time, next_of, segments):
         yield await pool.run(clock.time, hear, model, segment)
 
 
@@ -106,7 +117,7 @@ def cut_up(samples: Samples) -> Iterator[Segment]:
         yield segmenter.open
 
 
-def _next(segments: Iterator[Segment]) -> Segment | None:
+def next_of(segments: Iterator[Segment]) -> Segment | None:
     return next(segments, None)
 
 
@@ -122,11 +133,25 @@ def draft(model: ServedModel, segment: Segment) -> Hypothesis:
 
 def join(heard: list[Hypothesis], audio_s: float, compute_s: float) -> Recognition:
     """One text of the pieces of one audio."""
+    return Recognition(_best(heard), audio_s, compute_s)
+
+
+def _best(heard: list[Hypothesis]) -> Hypothesis:
+    """The pieces as one, with as many other texts as one of them has: the choices that lose least."""
+    count = max((len(each.alternatives) for each in heard), default=0) + 1
+    choices: list[tuple[float, list[Hypothesis]]] = [(0.0, [])]
+    for piece in heard:
+        longer = [
+            (behind + each.behind, [*before, each])
+            for behind, before in choices
+            for each in (piece, *piece.alternatives)
+        ]
+        choices = nsmallest(count, longer, key=lambda choice: choice[0])
+    best, *others = (_whole(behind, pieces) for behind, pieces in choices)
+    return replace(best, alternatives=tuple(others))
+
+
+def _whole(behind: float, heard: list[Hypothesis]) -> Hypothesis:
     words = [word for each in heard for word in each.words]
-    return Recognition(
-        text=" ".join(each.text for each in heard if each.text),
-        words=words,
-        confidence=sum(word.confidence for word in words) / len(words) if words else 0.0,
-        audio_s=audio_s,
-        compute_s=compute_s,
-    )
+    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    return Hypothesis(" ".join(each.text for each in heard if each.text), words, confidence, behind)

@@ -69,4 +69,5 @@ def moved(found: Hypothesis, offset_s: float) -> Hypothesis:
     words = [
         replace(word, start_s=word.start_s + offset_s, end_s=word.end_s + offset_s) for word in found.words
     ]
-    return replace(found, words=words)
+    others = tuple(moved(each, offset_s) for each in found.alternatives)
+    return replace(found, words=words, alternatives=others)

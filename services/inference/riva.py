@@ -11,20 +11,22 @@ from riva.client.proto import riva_asr_pb2 as pb
 from riva.client.proto import riva_asr_pb2_grpc
 from riva.client.proto.riva_audio_pb2 import AudioEncoding
 
-from services.inference.asked import check_language, model_named
+from services.inference.asked import check_language, model_for, model_named
 from services.inference.config import InferenceConfig
 from services.inference.encodings import Declared, Encoding, open_audio, to_pcm16
 from services.inference.incoming import Incoming
 from services.inference.models import Models, ServedModel
+from services.inference.options import MAX_ALTERNATIVES, Options, listening
 from services.inference.pool import Pool
 from services.inference.recognize import Pcm16, recognize
 from services.inference.streaming import Pace, Result, StreamTranscriber
 from voxloom.audio import SAMPLE_RATE_HZ
-from voxloom.decode import Word
+from voxloom.decode import Hypothesis, Word
 from voxloom.errors import BadInput
 
 NAME = pb.DESCRIPTOR.services_by_name["RivaSpeechRecognition"].full_name
 MIN_PAUSE_MS, MAX_PAUSE_MS = 200, 10_000
+BOOSTS = 20.0  # of theirs to one of ours
 _ENCODINGS = {
     AudioEncoding.ENCODING_UNSPECIFIED: Encoding.UNKNOWN,
     AudioEncoding.LINEAR_PCM: Encoding.PCM16,
@@ -36,8 +38,8 @@ _ENCODINGS = {
 
 
 class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ignore[misc]
-    """One hypothesis a result, whatever `max_alternatives` allows. What is not done is refused by its name;
-    punctuation, profanity and verbatim are hints about letters that the model's alphabet does not have."""
+    """What is not done is refused by its name; punctuation, profanity and verbatim are hints about letters
+    that the model's alphabet does not have."""
 
     def __init__(self, models: Models, pool: Pool, config: InferenceConfig) -> None:
         self._models = models
@@ -51,13 +53,13 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
 
     async def Recognize(self, request: pb.RecognizeRequest, context: object) -> pb.RecognizeResponse:
         """A file, or samples of the rate and encoding that the configuration names; one result."""
-        model = self._model_for(request.config)
         with self._pool.calls.enter():
+            model = await self._model_for(request.config)
             data, pcm = await self._pool.run(_unwrapped, request.audio, _declared(request.config))
             found = await recognize(model, self._pool, data, pcm, self._max_audio_s)
         has_times = request.config.enable_word_time_offsets
         result = pb.SpeechRecognitionResult(
-            alternatives=[_alternative(found.text, found.words, found.confidence, has_times)],
+            alternatives=_alternatives(found.best, has_times),
             channel_tag=1,
             audio_processed=found.audio_s,
         )
@@ -72,8 +74,8 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
         if first is None or first.WhichOneof("streaming_request") != "streaming_config":
             raise BadInput("the first message of a stream must be its streaming_config")
         config, call_id = first.streaming_config.config, _id_of(first)
-        model = self._model_for(config)
         with self._pool.streams.enter():
+            model = await self._model_for(config)
             stream = self._begin(model, first.streaming_config)
             async for message in messages:
                 async for result in stream.push(_audio(message)):
@@ -90,11 +92,11 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
             model_config=[_described(model, kind) for kind in ("offline", "online")]
         )
 
-    def _model_for(self, config: pb.RecognitionConfig) -> ServedModel:
-        model = model_named(self._models, config.model)
-        check_language(model, config.language_code)
+    async def _model_for(self, config: pb.RecognitionConfig) -> ServedModel:
         _refuse_what_is_not_done(config)
-        return model
+        model = await model_for(self._models, config.model)
+        check_language(model, config.language_code)
+        return await self._pool.run(listening, model, _options(config))
 
     def _begin(self, model: ServedModel, streaming: pb.StreamingRecognitionConfig) -> Incoming:
         pace = Pace.of(self._interim_s, _pause_s(streaming.config, self._pause_s))
@@ -112,10 +114,17 @@ def _refuse_what_is_not_done(config: pb.RecognitionConfig) -> None:
         raise BadInput(
             "enable_separate_recognition_per_channel: channels are mixed here; send each as a call of its own"
         )
-    if any(phrase for hints in config.speech_contexts for phrase in hints.phrases):
-        raise BadInput("speech_contexts: phrases are not boosted here; put them into texts to train on")
-    if config.max_alternatives < 0:
-        raise BadInput(f"max_alternatives is {config.max_alternatives}; expected 0 or more")
+
+
+def _options(config: pb.RecognitionConfig) -> Options:
+    """Riva's boosts are from 20 for a hint to 100 for what must be heard, ours a twentieth of that."""
+    hot_words = [
+        (phrase, hints.boost / BOOSTS)
+        for hints in config.speech_contexts
+        for phrase in hints.phrases
+        if phrase
+    ]
+    return Options(hot_words, min(config.max_alternatives, MAX_ALTERNATIVES))
 
 
 def _pause_s(config: pb.RecognitionConfig, default_s: float) -> float:
@@ -161,13 +170,20 @@ def _audio(message: pb.StreamingRecognizeRequest) -> bytes:
 def _response(result: Result, has_times: bool, call_id: object) -> pb.StreamingRecognizeResponse:
     heard = result.hypothesis
     found = pb.StreamingRecognitionResult(
-        alternatives=[_alternative(heard.text, heard.words, heard.confidence, has_times)],
+        alternatives=_alternatives(heard, has_times),
         is_final=result.is_final,
         stability=result.stability,
         channel_tag=1,
         audio_processed=result.end_ms / 1000,
     )
     return pb.StreamingRecognizeResponse(results=[found], id=call_id)
+
+
+def _alternatives(heard: Hypothesis, has_times: bool) -> list[pb.SpeechRecognitionAlternative]:
+    return [
+        _alternative(each.text, each.words, each.confidence, has_times)
+        for each in (heard, *heard.alternatives)
+    ]
 
 
 def _alternative(

@@ -5,18 +5,29 @@ from collections.abc import AsyncIterator
 import grpc.aio
 from google.protobuf.message import Message
 
+from services.inference import batch
+from services.inference.asked import model_for
 from services.inference.config import InferenceConfig
+from services.inference.encodings import Declared, Encoding, to_pcm16
+from services.inference.incoming import Incoming
 from services.inference.models import Models, ServedModel
+from services.inference.options import listening
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, recognize
-from services.inference.streaming import Pace, Result, StreamTranscriber
-from voxloom.decode import Word
+from services.inference.recognize import Pcm16, Stopwatch, recognize
+from services.inference.streaming import Pace, StreamTranscriber
+from services.inference.wire import (
+    alternatives_of,
+    declared,
+    options_of,
+    piece_response,
+    stream_response,
+    words_of,
+)
 from voxloom.errors import BadInput
-from voxloom.v1 import audio_pb2, inference_pb2_grpc
 from voxloom.v1 import inference_pb2 as pb
+from voxloom.v1 import inference_pb2_grpc
 
 NAME = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
-_PCM16 = audio_pb2.AUDIO_ENCODING_PCM16
 
 
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
@@ -24,6 +35,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self._models = models
         self._pool = pool
         self._max_audio_s = config.inference_max_audio_s
+        self._max_batch_s = config.inference_max_batch_s
+        self._max_batch_bytes = config.inference_max_batch_mib << 20
         self._pace = Pace.of(config.inference_interim_s, config.inference_pause_s)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
@@ -31,30 +44,54 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         return [NAME]
 
     async def Recognize(self, request: pb.RecognizeRequest, context: object) -> Message:
-        model = self._models.current()
         with self._pool.calls.enter():
-            found = await recognize(model, self._pool, request.audio, _pcm(request.format), self._max_audio_s)
+            model = await self._model_for(request.options)
+            data, pcm = _samples(request.audio, declared(request.format))
+            found = await recognize(model, self._pool, data, pcm, self._max_audio_s)
         return pb.RecognizeResponse(
             text=found.text,
-            words=_words(found.words),
+            words=words_of(found.words),
             confidence=found.confidence,
             audio_s=found.audio_s,
             compute_s=found.compute_s,
             model=model.id,
+            alternatives=alternatives_of(found.best),
         )
 
     async def StreamingRecognize(
         self, requests: AsyncIterator[pb.StreamingRecognizeRequest], context: object
     ) -> AsyncIterator[Message]:
-        model = self._models.current()
         with self._pool.streams.enter():
             messages = aiter(requests)
-            stream = self._begin(model, await anext(messages, None))
+            first = await anext(messages, None)
+            if first is None or first.WhichOneof("part") != "config":
+                raise BadInput("the first message of a stream must be its configuration")
+            model = await self._model_for(first.config.options)
+            stream = self._begin(model, first.config)
             async for message in messages:
                 async for result in stream.push(_chunk(message)):
-                    yield _response(result, model)
+                    yield stream_response(result, model.id)
             async for result in stream.finish():
-                yield _response(result, model)
+                yield stream_response(result, model.id)
+
+    async def BatchRecognize(
+        self, requests: AsyncIterator[pb.BatchRecognizeRequest], context: object
+    ) -> AsyncIterator[Message]:
+        with self._pool.calls.enter():
+            messages = aiter(requests)
+            first = await anext(messages, None)
+            if first is None or first.WhichOneof("part") != "config":
+                raise BadInput("the first message of a batch must be its configuration")
+            model = await self._model_for(first.config.options)
+            form, clock, end_ms = declared(first.config.format), Stopwatch(), 0
+            chunks = (_chunk(message) async for message in messages)
+            async with batch.spooled(chunks, self._max_batch_bytes) as path:
+                recording = await self._pool.run(batch.Recording.of, path, form)
+                async for piece in batch.pieces(model, self._pool, recording, self._max_batch_s, clock):
+                    end_ms = piece.end_ms
+                    yield piece_response(piece, recording.total_s)
+        summary = pb.BatchSummary(audio_s=end_ms / 1000, compute_s=clock.seconds, model=model.id)
+        yield pb.BatchRecognizeResponse(summary=summary)
 
     async def GetServingModel(self, request: pb.GetServingModelRequest, context: object) -> Message:
         model = self._models.serving
@@ -67,48 +104,30 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             language=",".join(model.record.languages),
         )
 
-    def _begin(self, model: ServedModel, first: pb.StreamingRecognizeRequest | None) -> StreamTranscriber:
-        if first is None or first.WhichOneof("part") != "config":
-            raise BadInput("the first message of a stream must be its configuration")
-        pcm = _pcm(first.config.format)
-        if pcm is None:
-            raise BadInput("a stream is raw PCM16: set format.encoding to AUDIO_ENCODING_PCM16 and the rate")
-        return StreamTranscriber(model, self._pool, pcm, first.config.interim_results, self._pace)
+    async def _model_for(self, options: pb.RecognitionOptions) -> ServedModel:
+        """The model that the call asks for, which hears as it asks."""
+        model = await model_for(self._models, options.model)
+        return await self._pool.run(listening, model, options_of(options))
+
+    def _begin(self, model: ServedModel, config: pb.StreamingConfig) -> StreamTranscriber | Incoming:
+        form = declared(config.format)
+
+        def begin(pcm: Pcm16) -> StreamTranscriber:
+            return StreamTranscriber(model, self._pool, pcm, config.interim_results, self._pace)
+
+        if form.encoding is Encoding.PCM16:
+            return begin(Pcm16(form.sample_rate_hz, form.channels))
+        return Incoming(begin, self._pool, form, self._max_audio_s)
 
 
-def _pcm(audio_format: audio_pb2.AudioFormat) -> Pcm16 | None:
-    """None for files with a header."""
-    if audio_format.encoding != _PCM16:
-        return None
-    return Pcm16(audio_format.sample_rate_hz, audio_format.channels or 1)
+def _samples(data: bytes, form: Declared) -> tuple[bytes, Pcm16 | None]:
+    """Samples with what they are, or a file for the decoder."""
+    if form.encoding is Encoding.PACKED:
+        return data, None
+    return to_pcm16(form.encoding, data), Pcm16(form.sample_rate_hz, form.channels)
 
 
-def _chunk(message: pb.StreamingRecognizeRequest) -> bytes:
+def _chunk(message: pb.StreamingRecognizeRequest | pb.BatchRecognizeRequest) -> bytes:
     if message.WhichOneof("part") != "audio":
         raise BadInput("every message after the first one must be audio")
     return message.audio
-
-
-def _response(result: Result, model: ServedModel) -> pb.StreamingRecognizeResponse:
-    return pb.StreamingRecognizeResponse(
-        text=result.hypothesis.text,
-        words=_words(result.hypothesis.words),
-        confidence=result.hypothesis.confidence,
-        is_final=result.is_final,
-        start_ms=result.start_ms,
-        end_ms=result.end_ms,
-        model=model.id,
-        stability=result.stability,
-    )
-
-
-def _words(words: list[Word]) -> list[audio_pb2.Word]:
-    return [
-        audio_pb2.Word(
-            text=word.text,
-            start_ms=round(1000 * word.start_s),
-            end_ms=round(1000 * word.end_s),
-            confidence=word.confidence,
-        )
-        for word in words
-    ]

@@ -19,7 +19,7 @@ from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 from wyoming.ping import Pong
 
 import voxloom
-from services.inference.asked import check_language, model_named
+from services.inference.asked import check_language, model_for
 from services.inference.config import InferenceConfig
 from services.inference.models import Models, ServedModel
 from services.inference.pool import Pool
@@ -174,7 +174,7 @@ class Session:
         rate_hz, width, channels = (number(event.data, name) for name in ("rate", "width", "channels"))
         if width != 2:
             raise BadInput(f"width is {width} bytes a sample; expected 2")
-        model = model_named(self._models, self._wanted)
+        model = await model_for(self._models, self._wanted)
         check_language(model, self._language)
         self._place.enter_context(self._pool.streams.enter())
         self._stream = StreamTranscriber(model, self._pool, Pcm16(rate_hz, channels), False, self._pace)

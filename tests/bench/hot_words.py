@@ -1,10 +1,10 @@
 """Hot words on AN4: python tests/bench/hot_words.py model.onnx tokens.txt
 
-The hot words are words of four letters and more that the training transcripts hold at most `--rare` times and
-the test speakers say. The language model is made of the training transcripts without every sentence that holds
-one of them, so that it knows none; its weights are found on val. Printed for greedy decoding, for beam search
-without hot words, and for each boost, with and without the language model (with --decoys FILE, the words of a text that
-nobody says are hot too):
+The hot words are words of four letters and more that the training transcripts hold at most `--rare` times
+and the test speakers say. The language model is made of the training transcripts without every sentence that
+holds one of them, so that it knows none; its weights are found on val. With --decoys FILE the words of a text
+that nobody says are hot too. Printed for greedy decoding, for beam search without hot words, and for each
+boost, with and without the language model:
 
   recall     of the places where the test speakers say a hot word, how many are heard
   false      hot words that are heard where none is said
@@ -31,7 +31,7 @@ from voxloom.features import fbank
 from voxloom.hot_words import HotWords, read_hot_words
 from voxloom.lm import LanguageModel, Weights, read_arpa
 from voxloom.prefix_search import PrefixSearch
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import Tokenizer, read_tokens_txt
 from voxloom.wer import total, word_edits
 
 BOOSTS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--rare", type=int, default=12)
     parser.add_argument("--decoys", type=Path, help="a text whose words are added to the hot ones")
     args = parser.parse_args()
-    tokenizer = CharTokenizer.from_tokens_txt(args.tokens.read_text())
+    tokenizer = read_tokens_txt(args.tokens.read_text())
     engine = Engine(args.graph.read_bytes(), threads=1)
     said = Counter(word for clip in read(args.corpus, "train").clips for word in clip.row.text.split())
     val, test = (heard(engine, args.corpus, split) for split in ("val", "test"))
@@ -84,7 +84,7 @@ def without(corpus: Path, words: frozenset[str]) -> LanguageModel:
 
 def compare(
     test: list[Heard],
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     lm: LanguageModel,
     weights: Weights,
     wanted: frozenset[str],
@@ -94,7 +94,7 @@ def compare(
     tell("greedy", test, lambda log_probs: greedy(log_probs, tokenizer).text, wanted)
     served = tell("beam, language model", test, text_of(BeamDecoder(tokenizer, lm, weights)), wanted)
     searches = {
-        "no language model": PrefixSearch(tokenizer),
+        "no language model": PrefixSearch(tokenizer, weights=Weights(beam=16)),
         "language model": PrefixSearch(tokenizer, lm, weights),
     }
     for name, search in searches.items():

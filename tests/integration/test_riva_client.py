@@ -71,7 +71,9 @@ def test_a_file_offline_with_word_times(asr: riva.client.ASRService, tmp_path: P
     riva.client.add_audio_file_specs_to_config(config, path)
     response = asr.offline_recognize(path.read_bytes(), config)
     (result,) = response.results
-    (best,) = result.alternatives  # at most as many as asked for
+    best, *others = result.alternatives
+    assert len(others) == 2
+    assert all(other.transcript not in ("", best.transcript) for other in others)
     assert best.transcript == TEXT + " "
     assert best.confidence > 0.9
     assert [word.word for word in best.words] == TEXT.split()
@@ -166,7 +168,7 @@ def test_interim_results_only_when_asked_for(asr: riva.client.ASRService) -> Non
         ({"sample_rate_hertz": -1}, "-1 Hz"),
         ({"sample_rate_hertz": 16000, "audio_channel_count": 99}, "99 channels"),
         ({"max_alternatives": -1}, "max_alternatives"),
-        ({"speech_contexts": [{"phrases": ["voxloom"], "boost": 20}]}, "speech_contexts"),
+        ({"speech_contexts": [{"phrases": ["voxloom"], "boost": 20}]}, "hot word 'voxloom'"),
         ({"diarization_config": {"enable_speaker_diarization": True}}, "speakers apart"),
         ({"endpointing_config": {"stop_history": 5}, "sample_rate_hertz": 16000}, "stop_history"),
         ({"audio_channel_count": 2, "enable_separate_recognition_per_channel": True}, "channels are mixed"),

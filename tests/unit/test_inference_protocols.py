@@ -21,12 +21,12 @@ from services.inference.recognize import Recognition
 from services.inference.transcript import FORMATS, render
 from voxloom.bus import MemoryBus
 from voxloom.config import load
-from voxloom.decode import Word
+from voxloom.decode import Hypothesis, Word
 from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.storage import FolderStore
 
 WORDS = [Word("a", 0.1, 0.5, 1.0), Word("<b>", 0.6, 0.9, 0.5), Word("c", 5.0, 5.4, 0.0)]
-FOUND = Recognition("a <b> c", WORDS, 0.5, 6.001, 0.1)
+FOUND = Recognition(Hypothesis("a <b> c", WORDS, 0.5), 6.001, 0.1)
 
 
 @dataclass
@@ -144,5 +144,5 @@ def test_a_transcript_in_words_and_segments() -> None:
 
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_silence_has_every_format(fmt: str) -> None:
-    body, _ = render(Recognition("", [], 0.0, 1.0, 0.1), fmt, [], "en")
+    body, _ = render(Recognition(Hypothesis("", [], 0.0), 1.0, 0.1), fmt, [], "en")
     assert isinstance(body, str)

@@ -16,10 +16,11 @@ from voxloom.hot_words import HotWords, read_hot_words
 from voxloom.lm import Backoff, Weights, read_arpa
 from voxloom.packed_lm import PackedLm
 from voxloom.prefix_search import PrefixSearch
-from voxloom.tokenizer import CharTokenizer
+from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
 
-quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=25, deadline=None, database=None, derandomize=True)
 LETTERS = CharTokenizer.from_alphabet(" abc")
+PIECES = PieceTokenizer.from_pieces(["ab", "▁ca", "▁ab"], " abc")
 ARPA = estimate({"ab": 3, "a b": 1, "ab ca": 2, "ca ab": 1, "b": 2, "bc": 1}, 3)
 LM, BACKOFF = read_arpa(ARPA), Backoff(ARPA)
 OPEN = Weights(alpha=0.5, beta=0.5, unknown=-2.0, beam=1000)
@@ -42,8 +43,8 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix_search, "BEHIND", -1e9)
 
 
-def noise(seed: int, frames: int, spread: float = 2.0) -> np.ndarray:
-    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(LETTERS)))
+def noise(seed: int, frames: int, spread: float = 2.0, tokenizer: Tokenizer = LETTERS) -> np.ndarray:
+    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(tokenizer)))
     return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
@@ -57,10 +58,12 @@ def spell(frames: str, other: str, share: float = 0.3) -> np.ndarray:
     return np.log(probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def by_definition(log_probs: np.ndarray, hot: HotWords, weights: Weights | None) -> list[str]:
+def by_definition(
+    log_probs: np.ndarray, hot: HotWords, weights: Weights | None, tokenizer: Tokenizer
+) -> list[str]:
     """All texts, best first; a hot word is as good as a known one."""
     add = np.logaddexp if weights else max
-    sounds = beam_reference.text_log_probs(log_probs, LETTERS, add)
+    sounds = beam_reference.text_log_probs(log_probs, tokenizer, add)
     worth = {text: sound + hot.worth(text) for text, sound in sounds.items()}
     if weights:
         for text in worth:
@@ -71,13 +74,19 @@ def by_definition(log_probs: np.ndarray, hot: HotWords, weights: Weights | None)
 @quick
 @pytest.mark.usefixtures("exact")
 @given(
-    st.integers(0, 10_000), st.integers(0, 4), st.sampled_from(PHRASES), st.sampled_from([None, OPEN, CLOSED])
+    st.sampled_from([LETTERS, PIECES]),
+    st.integers(0, 10_000),
+    st.integers(0, 3),
+    st.sampled_from(PHRASES),
+    st.sampled_from([None, OPEN, CLOSED]),
 )
-def test_against_the_definition(seed: int, frames: int, boosts: dict, weights: Weights | None) -> None:
-    log_probs, hot = noise(seed, frames), HotWords(boosts)
-    search = PrefixSearch(LETTERS, LM if weights else None, weights)
+def test_against_the_definition(
+    tokenizer: Tokenizer, seed: int, frames: int, boosts: dict, weights: Weights | None
+) -> None:
+    log_probs, hot = noise(seed, frames, tokenizer=tokenizer), HotWords(boosts)
+    search = PrefixSearch(tokenizer, LM if weights else None, weights)
     found = search.search(log_probs, hot, count=1 if weights is CLOSED else 4)
-    expected = by_definition(log_probs, hot, weights)
+    expected = by_definition(log_probs, hot, weights, tokenizer)
     assert [each.text for each in found] == expected[: len(found)]
     for each in found:
         times = [time for word in each.words for time in (word.start_s, word.end_s)]

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voxloom/v1/audio.proto\x12\nvoxloom.v1\"d\n\x0b\x41udioFormat\x12+\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x19.voxloom.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\"J\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x05\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x05\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"\x98\x01\n\x0b\x41udioChecks\x12\x12\n\nduration_s\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\x12\x10\n\x08rms_dbfs\x18\x03 \x01(\x01\x12\x18\n\x10\x63lipped_fraction\x18\x04 \x01(\x01\x12\x1d\n\x15source_sample_rate_hz\x18\x05 \x01(\x05\x12\x17\n\x0fsource_channels\x18\x06 \x01(\x05*I\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_ENCODING_PCM16\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voxloom/v1/audio.proto\x12\nvoxloom.v1\"d\n\x0b\x41udioFormat\x12+\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x19.voxloom.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\"J\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x05\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x05\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"\x98\x01\n\x0b\x41udioChecks\x12\x12\n\nduration_s\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\x12\x10\n\x08rms_dbfs\x18\x03 \x01(\x01\x12\x18\n\x10\x63lipped_fraction\x18\x04 \x01(\x01\x12\x1d\n\x15source_sample_rate_hz\x18\x05 \x01(\x05\x12\x17\n\x0fsource_channels\x18\x06 \x01(\x05*|\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_ENCODING_PCM16\x10\x01\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voxloom.v1.audio_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDIOENCODING']._serialized_start=371
-  _globals['_AUDIOENCODING']._serialized_end=444
+  _globals['_AUDIOENCODING']._serialized_end=495
   _globals['_AUDIOFORMAT']._serialized_start=38
   _globals['_AUDIOFORMAT']._serialized_end=138
   _globals['_WORD']._serialized_start=140

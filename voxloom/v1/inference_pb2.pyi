@@ -7,37 +7,71 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class HotWord(_message.Message):
+    __slots__ = ("phrase", "boost")
+    PHRASE_FIELD_NUMBER: _ClassVar[int]
+    BOOST_FIELD_NUMBER: _ClassVar[int]
+    phrase: str
+    boost: float
+    def __init__(self, phrase: _Optional[str] = ..., boost: _Optional[float] = ...) -> None: ...
+
+class RecognitionOptions(_message.Message):
+    __slots__ = ("hot_words", "max_alternatives", "model")
+    HOT_WORDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    hot_words: _containers.RepeatedCompositeFieldContainer[HotWord]
+    max_alternatives: int
+    model: str
+    def __init__(self, hot_words: _Optional[_Iterable[_Union[HotWord, _Mapping]]] = ..., max_alternatives: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+
+class Alternative(_message.Message):
+    __slots__ = ("text", "words", "confidence")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
+    confidence: float
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ...) -> None: ...
+
 class RecognizeRequest(_message.Message):
-    __slots__ = ("format", "audio")
+    __slots__ = ("format", "audio", "options")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     format: _audio_pb2.AudioFormat
     audio: bytes
-    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
+    options: RecognitionOptions
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio: _Optional[bytes] = ..., options: _Optional[_Union[RecognitionOptions, _Mapping]] = ...) -> None: ...
 
 class RecognizeResponse(_message.Message):
-    __slots__ = ("text", "words", "confidence", "audio_s", "compute_s", "model")
+    __slots__ = ("text", "words", "confidence", "audio_s", "compute_s", "model", "alternatives")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_S_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     text: str
     words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
     confidence: float
     audio_s: float
     compute_s: float
     model: str
-    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., audio_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
+    alternatives: _containers.RepeatedCompositeFieldContainer[Alternative]
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., audio_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., model: _Optional[str] = ..., alternatives: _Optional[_Iterable[_Union[Alternative, _Mapping]]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("format", "interim_results")
+    __slots__ = ("format", "interim_results", "options")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     INTERIM_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     format: _audio_pb2.AudioFormat
     interim_results: bool
-    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., interim_results: bool = ...) -> None: ...
+    options: RecognitionOptions
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., interim_results: bool = ..., options: _Optional[_Union[RecognitionOptions, _Mapping]] = ...) -> None: ...
 
 class StreamingRecognizeRequest(_message.Message):
     __slots__ = ("config", "audio")
@@ -48,7 +82,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
 
 class StreamingRecognizeResponse(_message.Message):
-    __slots__ = ("text", "words", "confidence", "is_final", "start_ms", "end_ms", "model", "stability")
+    __slots__ = ("text", "words", "confidence", "is_final", "start_ms", "end_ms", "model", "stability", "alternatives")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +91,7 @@ class StreamingRecognizeResponse(_message.Message):
     END_MS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STABILITY_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     text: str
     words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
     confidence: float
@@ -65,7 +100,60 @@ class StreamingRecognizeResponse(_message.Message):
     end_ms: int
     model: str
     stability: float
-    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., is_final: bool = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., model: _Optional[str] = ..., stability: _Optional[float] = ...) -> None: ...
+    alternatives: _containers.RepeatedCompositeFieldContainer[Alternative]
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., is_final: bool = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., model: _Optional[str] = ..., stability: _Optional[float] = ..., alternatives: _Optional[_Iterable[_Union[Alternative, _Mapping]]] = ...) -> None: ...
+
+class BatchConfig(_message.Message):
+    __slots__ = ("format", "options")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    format: _audio_pb2.AudioFormat
+    options: RecognitionOptions
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., options: _Optional[_Union[RecognitionOptions, _Mapping]] = ...) -> None: ...
+
+class BatchRecognizeRequest(_message.Message):
+    __slots__ = ("config", "audio")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    config: BatchConfig
+    audio: bytes
+    def __init__(self, config: _Optional[_Union[BatchConfig, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
+
+class BatchRecognizeResponse(_message.Message):
+    __slots__ = ("piece", "summary")
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    piece: BatchPiece
+    summary: BatchSummary
+    def __init__(self, piece: _Optional[_Union[BatchPiece, _Mapping]] = ..., summary: _Optional[_Union[BatchSummary, _Mapping]] = ...) -> None: ...
+
+class BatchPiece(_message.Message):
+    __slots__ = ("text", "words", "confidence", "alternatives", "start_ms", "end_ms", "total_ms")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_MS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[_audio_pb2.Word]
+    confidence: float
+    alternatives: _containers.RepeatedCompositeFieldContainer[Alternative]
+    start_ms: int
+    end_ms: int
+    total_ms: int
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., alternatives: _Optional[_Iterable[_Union[Alternative, _Mapping]]] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., total_ms: _Optional[int] = ...) -> None: ...
+
+class BatchSummary(_message.Message):
+    __slots__ = ("audio_s", "compute_s", "model")
+    AUDIO_S_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    audio_s: float
+    compute_s: float
+    model: str
+    def __init__(self, audio_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
 
 class GetServingModelRequest(_message.Message):
     __slots__ = ()

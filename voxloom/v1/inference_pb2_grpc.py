@@ -45,6 +45,11 @@ class InferenceServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeResponse.FromString,
                 _registered_method=True)
+        self.BatchRecognize = channel.stream_stream(
+                '/voxloom.v1.InferenceService/BatchRecognize',
+                request_serializer=voxloom_dot_v1_dot_inference__pb2.BatchRecognizeRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_inference__pb2.BatchRecognizeResponse.FromString,
+                _registered_method=True)
         self.GetServingModel = channel.unary_unary(
                 '/voxloom.v1.InferenceService/GetServingModel',
                 request_serializer=voxloom_dot_v1_dot_inference__pb2.GetServingModelRequest.SerializeToString,
@@ -65,8 +70,18 @@ class InferenceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamingRecognize(self, request_iterator, context):
-        """Transcribes as audio arrives. The first message is `config`, the rest `audio` chunks of raw
-        PCM16 (64 kB at most each). One model serves a stream from its start to its end.
+        """Transcribes as audio arrives. The first message is `config`, the rest `audio` chunks (64 kB at most
+        each) of raw samples, or of a file: a WAV is heard as it comes, a compressed file once all of it is there.
+        One model serves a stream from its start to its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchRecognize(self, request_iterator, context):
+        """Transcribes a long recording, up to many hours. The first message is `config`, the rest `audio`; when all
+        of it is there, answers come: for each piece, cut at a pause, its words and how far the work is, and at the
+        end a summary. Ending the call ends the work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +105,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.StreamingRecognize,
                     request_deserializer=voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeResponse.SerializeToString,
+            ),
+            'BatchRecognize': grpc.stream_stream_rpc_method_handler(
+                    servicer.BatchRecognize,
+                    request_deserializer=voxloom_dot_v1_dot_inference__pb2.BatchRecognizeRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_inference__pb2.BatchRecognizeResponse.SerializeToString,
             ),
             'GetServingModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingModel,
@@ -152,6 +172,33 @@ class InferenceService(object):
             '/voxloom.v1.InferenceService/StreamingRecognize',
             voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeRequest.SerializeToString,
             voxloom_dot_v1_dot_inference__pb2.StreamingRecognizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRecognize(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/voxloom.v1.InferenceService/BatchRecognize',
+            voxloom_dot_v1_dot_inference__pb2.BatchRecognizeRequest.SerializeToString,
+            voxloom_dot_v1_dot_inference__pb2.BatchRecognizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

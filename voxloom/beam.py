@@ -16,16 +16,30 @@ from pathlib import Path
 import numpy as np
 from ctc_beam_decoder import BeamSearchDecoder
 
-from voxloom.decode import FRAME_S, Hypothesis, LogProbs, Word, check_shape, greedy, join, sureness
+from voxloom.ctc_align import locate
+from voxloom.decode import (
+    FRAME_S,
+    Hypothesis,
+    LogProbs,
+    Word,
+    calibrated,
+    check_shape,
+    greedy,
+    join,
+    spell,
+    sureness,
+)
 from voxloom.errors import BadInput
 from voxloom.lm import END, Decoding, LanguageModel, Weights
 from voxloom.tokenizer import SPACE, Tokenizer
 
 Decode = Callable[[LogProbs], Hypothesis]
+Span = tuple[str, tuple[int, int]]  # a word and frames near it
 LETTER_LOG_PROB = -7.0  # letters less likely than this in a frame are not tried in it
 BEHIND = -15.0  # beginnings that are this much worse than the best one are given up
 _NEVER = np.float32(-1e9)
 _FORBIDDEN = -1e4  # what an unknown word costs where the vocabulary is closed
+_NEAR = 8  # frames by which the search may misplace a word
 _END_MARK = "\x03"  # a letter that no alphabet has, and the word that it makes
 _loading = threading.Lock()
 
@@ -34,6 +48,11 @@ def make_decoder(
     decoding: Decoding, tokenizer: Tokenizer, lm: LanguageModel | None, frame_s: float = FRAME_S
 ) -> Decode:
     """The decoder that a bundle is served with; BadInput when it needs a language model and has none."""
+    heard = _decoder(decoding, tokenizer, lm, frame_s)
+    return lambda log_probs_TV: calibrated(heard(log_probs_TV), decoding.confidence)
+
+
+def _decoder(decoding: Decoding, tokenizer: Tokenizer, lm: LanguageModel | None, frame_s: float) -> Decode:
     if decoding.decoder == "greedy":
         return lambda log_probs_TV: greedy(log_probs_TV, tokenizer, frame_s)
     if lm is None or decoding.weights is None:
@@ -56,6 +75,14 @@ class BeamDecoder:
 
     def decode(self, log_probs_TV: LogProbs) -> Hypothesis:
         """The likeliest words; BadInput for log probabilities of other tokens or that are no numbers."""
+        words = self._words_at(log_probs_TV, self._spans(log_probs_TV))
+        return join([word for word in words if self._may_stay(word.text)])
+
+    def text(self, log_probs_TV: LogProbs) -> str:
+        """The text alone, which is most of the work."""
+        return " ".join(word for word, _ in self._spans(log_probs_TV) if self._may_stay(word))
+
+    def _spans(self, log_probs_TV: LogProbs) -> list[Span]:
         check_shape(log_probs_TV, self._tokenizer)
         if np.isnan(log_probs_TV).any():
             raise BadInput("log probs hold NaN; the model is damaged, train it again")
@@ -66,10 +93,26 @@ class BeamDecoder:
             beam_prune_logp=BEHIND,
             prune_history=True,  # beginnings that no word to come can tell apart are one
         )
-        spans = [span for span in beams[0][2] if span[0] != _END_MARK] if beams else []
-        if self._weights.closed:
-            spans = [span for span in spans if span[0] in self._words]
-        return join([self._word(text, log_probs_TV, *frames) for text, frames in spans])
+        return [span for span in beams[0][2] if span[0] != _END_MARK] if beams else []
+
+    def _may_stay(self, word: str) -> bool:
+        return not self._weights.closed or word in self._words
+
+    def _words_at(self, log_probs_TV: LogProbs, spans: list[Span]) -> list[Word]:
+        """By the likeliest path through the text: the frames that the search gives are those of any of the
+        paths that it joined, and miss the letters of many a short word."""
+        tokens = self._tokens(log_probs_TV, spans)
+        found = locate(log_probs_TV, tokens, self._tokenizer, self._frame_s)
+        return found or [self._word(text, log_probs_TV, *frames) for text, frames in spans]
+
+    def _tokens(self, log_probs_TV: LogProbs, spans: list[Span]) -> list[int]:
+        """As the network wrote them, for pieces may spell a word in many ways."""
+        if self._tokenizer.longest == 1:
+            return self._tokenizer.encode(" ".join(text for text, _ in spans))
+        near = ((text, log_probs_TV[max(start - _NEAR, 0) : end + _NEAR]) for text, (start, end) in spans)
+        return [
+            token for text, part_tV in near for token in spell(text, part_tV.max(axis=0), self._tokenizer)
+        ]
 
     def _with_end(self, log_probs_TV: LogProbs) -> LogProbs:
         """More frames, in which a space and the end mark, as a word, are certain, and columns for them."""

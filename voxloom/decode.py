@@ -1,11 +1,12 @@
 """Log probabilities to words: what the gate measures is what inference serves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from voxloom.confidence import Calibration
 from voxloom.errors import BadInput
 from voxloom.tokenizer import Tokenizer
 
@@ -18,7 +19,7 @@ class Word:
     text: str
     start_s: float
     end_s: float
-    confidence: float  # 0 to 1: mean over its characters of the probability of the token that writes each
+    confidence: float  # 0 to 1: that it is right; uncalibrated, mean over its characters of their tokens'
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,17 @@ def join(words: list[Word]) -> Hypothesis:
     return Hypothesis(" ".join(word.text for word in words), words, sure / letters if letters else 0.0)
 
 
+def calibrated(found: Hypothesis, calibration: Calibration | None) -> Hypothesis:
+    """The same words, each with the probability that it is right; as they are without a calibration."""
+    if calibration is None:
+        return found
+    words = [
+        replace(word, confidence=calibration.probability(word.confidence, len(word.text)))
+        for word in found.words
+    ]
+    return replace(found, words=words, confidence=join(words).confidence)
+
+
 def sureness(word: str, log_probs_V: LogProbs, tokenizer: Tokenizer) -> float:
     """Mean over the characters of a word of the probability of the token that writes each, 0 to 1, in the
     surest of the ways to write it. `log_probs_V`: of each token, in its surest frame."""
@@ -73,6 +85,23 @@ def sureness(word: str, log_probs_V: LogProbs, tokenizer: Tokenizer) -> float:
         ]
         sums.append(max(sure))
     return sums[-1] / len(word)
+
+
+def spell(word: str, log_probs_V: LogProbs, tokenizer: Tokenizer) -> list[int]:
+    """The likeliest tokens that write a word; `log_probs_V` as for `sureness`."""
+    text = tokenizer.before_word + word
+    ways: list[tuple[float, list[int]]] = [(0.0, [])]  # to write the text up to each place
+    for end in range(1, len(text) + 1):
+        found = [
+            (start, tokenizer.id_of(text[start:end])) for start in range(max(0, end - tokenizer.longest), end)
+        ]
+        longer = [
+            (ways[start][0] + float(log_probs_V[token]), [*ways[start][1], token])
+            for start, token in found
+            if token and ways[start][0] > -np.inf
+        ]
+        ways.append(max(longer, default=(-np.inf, [])))
+    return ways[-1][1]
 
 
 def _split(tokens: list[_Token]) -> list[list[_Token]]:

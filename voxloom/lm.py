@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from voxloom.confidence import Calibration
 from voxloom.errors import BadInput
 from voxloom.record import Part
 
@@ -63,6 +64,9 @@ class Decoding(Part):
     reason: str = ""
     weights: Weights | None = None  # of the beam search, also where greedy is served
     lm: NgramRecord | None = None
+    confidence: Calibration | None = (
+        None  # of words as they are heard so; without it theirs is not calibrated
+    )
 
     def describe(self) -> str:
         """For a person: which decoder, and why."""

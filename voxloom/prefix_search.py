@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from voxloom.beam import BEHIND, LETTER_LOG_PROB
-from voxloom.ctc_align import Place, align
-from voxloom.decode import FRAME_S, Hypothesis, LogProbs, Word, check_shape, join
+from voxloom.ctc_align import locate
+from voxloom.decode import FRAME_S, Hypothesis, LogProbs, check_shape, join
 from voxloom.errors import BadInput
 from voxloom.hot_words import HotWords
 from voxloom.lm import LanguageModel, Weights
@@ -83,25 +83,12 @@ class PrefixSearch:
     def _hypothesis(
         self, log_probs_TV: LogProbs, tokens: Sequence[int], hot: HotWords, behind: float
     ) -> Hypothesis:
-        words: list[tuple[str, list[Place]]] = [("", [])]
-        for token, place in zip(tokens, align(log_probs_TV, tokens), strict=True):
-            text = self._texts[token]
-            if text.startswith(" "):
-                words.append(("", []))
-            if text != " ":
-                word, places = words[-1]
-                words[-1] = (word + text.strip(), [*places, *[place] * len(text.strip())])
-        kept = [each for each in words if each[0] and self._may_stay(each[0], hot)]
-        return replace(join([self._word(*each) for each in kept]), behind=behind)
+        words = locate(log_probs_TV, tokens, self._tokenizer, self._frame_s)
+        return replace(join([word for word in words if self._may_stay(word.text, hot)]), behind=behind)
 
     def _may_stay(self, word: str, hot: HotWords) -> bool:
         is_closed = self._lm is not None and self._weights.closed
         return not is_closed or word in self._words or word in hot.words
-
-    def _word(self, text: str, places: list[Place]) -> Word:
-        sure = [math.exp(min(place.log_prob, 0.0)) for place in places]
-        start_s, end_s = places[0].start * self._frame_s, places[-1].end * self._frame_s
-        return Word(text, round(start_s, 3), round(end_s, 3), float(np.mean(sure)))
 
 
 class _Search:

@@ -90,6 +90,11 @@ def align(reference: str, hypothesis: str) -> list[tuple[Op, str, str]]:
     return [pair for chunk in chunks for pair in _pairs(chunk, words, heard)]
 
 
+def right_words(reference: str, hypothesis: str) -> list[bool]:
+    """For each word of the hypothesis whether it stands in the reference where it should."""
+    return [op == "equal" for op, _, word in align(reference, hypothesis) if word]
+
+
 def align_characters(reference: str, hypothesis: str) -> list[tuple[Op, str, str]]:
     """The same character by character; spaces count, runs of them as one."""
     said, heard = " ".join(reference.split()), " ".join(hypothesis.split())

@@ -17,7 +17,7 @@ from services.inference.searching import Searching
 from voxloom.beam import Decode, make_decoder
 from voxloom.bundle import Bundle, LoadedBundle, load_bundle, read_pointer
 from voxloom.bus import EventBus, new_event
-from voxloom.decode import Hypothesis, LogProbs, greedy
+from voxloom.decode import Hypothesis, LogProbs, calibrated, greedy
 from voxloom.engine import Engine
 from voxloom.errors import BadInput, NotFound, Unavailable
 from voxloom.features import FRAME_SHIFT_S, NUM_MEL, Features
@@ -60,7 +60,8 @@ class ServedModel:
 
     def draft_of(self, log_probs_TV: LogProbs) -> Hypothesis:
         """The text of log probabilities (T', V), greedy."""
-        return greedy(log_probs_TV, self.tokenizer, FRAME_SHIFT_S * self.record.subsampling)
+        found = greedy(log_probs_TV, self.tokenizer, FRAME_SHIFT_S * self.record.subsampling)
+        return calibrated(found, self.record.decoding.confidence)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import threading
 from dataclasses import dataclass, field, replace
 
 from voxloom.beam import Decode
-from voxloom.decode import Hypothesis, LogProbs
+from voxloom.confidence import Calibration
+from voxloom.decode import Hypothesis, LogProbs, calibrated
 from voxloom.hot_words import HotWords
 from voxloom.lm import Decoding, LanguageModel, Weights
 from voxloom.prefix_search import PrefixSearch
@@ -21,6 +22,7 @@ class Searching:
     lm: LanguageModel | None
     weights: Weights
     frame_s: float
+    confidence: Calibration | None
     _made: PrefixSearch | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -29,8 +31,8 @@ class Searching:
         cls, decoding: Decoding, tokenizer: Tokenizer, lm: LanguageModel | None, frame_s: float
     ) -> "Searching":
         if decoding.decoder == "greedy" or decoding.weights is None:
-            return cls(tokenizer, None, Weights(beam=_GREEDY_BEAM), frame_s)
-        return cls(tokenizer, lm, decoding.weights, frame_s)
+            return cls(tokenizer, None, Weights(beam=_GREEDY_BEAM), frame_s, decoding.confidence)
+        return cls(tokenizer, lm, decoding.weights, frame_s, decoding.confidence)
 
     def decoder(self, served: Decode, hot: HotWords, count: int) -> Decode:
         """One that gives up to `count` texts. Without hot words the first of them is what `served` hears: to
@@ -49,7 +51,8 @@ class Searching:
             if self._made is None:
                 self._made = PrefixSearch(self.tokenizer, self.lm, self.weights, self.frame_s)
                 self.lm = None  # it has it packed
-        return self._made.search(log_probs_TV, hot, count)
+        found = self._made.search(log_probs_TV, hot, count)
+        return [calibrated(each, self.confidence) for each in found]
 
 
 def _with(best: Hypothesis, found: list[Hypothesis], count: int) -> Hypothesis:

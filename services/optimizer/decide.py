@@ -80,6 +80,7 @@ def decide(export: Export, measured: Measured, rules: Rules) -> Decision:
         speed=measured.speed,
         comparisons=verdict.comparisons,
         worst=measure.worst(transcripts, choice.file, unit),
+        confidence=measure.confidence(transcripts, choice.file) if unit == "words" else None,
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
@@ -15,6 +15,8 @@ from services.optimizer.testset import Progress
 from voxloom import wer
 from voxloom.audio import SAMPLE_RATE_HZ, Samples
 from voxloom.beam import Decode, make_decoder
+from voxloom.confidence import Checked, Reliability, reliability
+from voxloom.decode import Hypothesis, Word
 from voxloom.engine import Engine
 from voxloom.errors import BadInput
 from voxloom.features import Features, fbank
@@ -61,10 +63,10 @@ class Recogniser:
         """As it is served."""
         return self.decoders.served(self.engine.log_probs([features_TF])[0]).text
 
-    def hear_with_all(self, features_TF: Features) -> dict[str, str]:
+    def hear_with_all(self, features_TF: Features) -> dict[str, Hypothesis]:
         """By decoder; each says what it would say if it were served."""
         log_probs_TV = self.engine.log_probs([features_TF])[0]
-        return {name: decode(log_probs_TV).text for name, decode in self.decoders.all.items()}
+        return {name: decode(log_probs_TV) for name, decode in self.decoders.all.items()}
 
 
 def column(recogniser: str, decoder: str) -> str:
@@ -84,6 +86,7 @@ class Transcripts:
     utterances: list[Utterance]
     hypotheses: dict[str, list[str]]
     excluded: Counter[str]
+    words: dict[str, list[list[Word]]] = field(default_factory=dict)  # as each recogniser is served
 
     @property
     def references(self) -> list[str]:
@@ -103,14 +106,14 @@ def transcribe_all(
 ) -> Transcripts:
     """Every recogniser hears every usable clip; a clip is loaded once and only a few are in memory."""
 
-    def hear(samples: Samples) -> dict[str, str]:
+    def hear(samples: Samples) -> dict[str, Hypothesis]:
         features_TF = fbank(samples)
-        texts: dict[str, str] = {}
+        found: dict[str, Hypothesis] = {}
         for name, each in recognisers.items():
-            found = each.hear_with_all(features_TF)
-            texts |= {column(name, decoder): text for decoder, text in found.items()}
-            texts[name] = found[each.decoders.serves]
-        return texts
+            by_decoder = each.hear_with_all(features_TF)
+            found |= {column(name, decoder): heard for decoder, heard in by_decoder.items()}
+            found[name] = by_decoder[each.decoders.serves]
+        return found
 
     heard, excluded = testset.for_each(store, utterances, hear, threads, progress)
     names = [
@@ -118,9 +121,11 @@ def transcribe_all(
         *(column(name, kind) for name, each in recognisers.items() for kind in each.decoders.all),
     ]
     columns = {
-        name: [normalize(texts[name], utterance.language) for utterance, texts in heard] for name in names
+        name: [normalize(found[name].text, utterance.language) for utterance, found in heard]
+        for name in names
     }
-    return Transcripts([_in_form(utterance) for utterance, _ in heard], columns, excluded)
+    words = {name: [found[name].words for _, found in heard] for name in recognisers}
+    return Transcripts([_in_form(utterance) for utterance, _ in heard], columns, excluded, words)
 
 
 def _in_form(utterance: Utterance) -> Utterance:
@@ -142,6 +147,19 @@ def summarise(edits: Sequence[Edits]) -> ErrorCounts:
         rate=counts.rate,
         low=low,
         high=high,
+    )
+
+
+def confidence(transcripts: Transcripts, name: str) -> Reliability:
+    """Whether the words of a recogniser are right as often as it says."""
+    return reliability(
+        [
+            Checked(word.confidence, len(word.text), right)
+            for reference, words in zip(transcripts.references, transcripts.words[name], strict=True)
+            for word, right in zip(
+                words, wer.right_words(reference, " ".join(word.text for word in words)), strict=True
+            )
+        ]
     )
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from services.optimizer.rules import STANDARD, Rules
+from voxloom.confidence import Reliability
 from voxloom.record import Document, Part, Record
 from voxloom.wer import Unit
 
@@ -188,6 +189,7 @@ class Decision(Record):
     streaming: StreamingVerdict | None = None  # none of an export of an older release
     comparisons: list[Comparison] = Field(default_factory=list)
     worst: list[ScoredUtterance] = Field(default_factory=list)
+    confidence: Reliability | None = None  # of the words of the test set, as they are served
 
     @property
     def served(self) -> Artefact:

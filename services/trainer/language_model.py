@@ -9,7 +9,7 @@ from services.trainer.decode import log_probs
 from services.trainer.kneser_ney import estimate
 from services.trainer.model import Recogniser
 from services.trainer.sentences import Sentences, gather
-from services.trainer.tuning import Heard, count_errors, tune
+from services.trainer.tuning import Heard, calibrate, count_errors, tune
 from voxloom.decode import greedy
 from voxloom.errors import BadInput
 from voxloom.lm import MAX_BYTES, Decoding, NgramRecord, Weights, perplexity, read_arpa
@@ -59,7 +59,10 @@ def add_language_model(
     if plain < _DEAF * words:
         weights = tune(heard, tokenizer, lm, threads, lambda message: tell(f"tunes decoding: {message}"))
     errors = count_errors(heard, tokenizer, lm, weights, threads)
-    return Outcome(decide(plain, errors, words, weights, record), arpa, errors / words)
+    decoding = decide(plain, errors, words, weights, record)
+    tell("calibrates confidence")
+    confidence = calibrate(heard, tokenizer, lm, decoding)
+    return Outcome(decoding.model_copy(update={"confidence": confidence}), arpa, errors / words)
 
 
 def decide(plain: int, errors: int, words: int, weights: Weights, record: NgramRecord) -> Decoding:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from voxloom.beam import BeamDecoder
-from voxloom.decode import LogProbs
-from voxloom.lm import LanguageModel, Weights
+from voxloom.beam import BeamDecoder, make_decoder
+from voxloom.confidence import Calibration, Checked, fit
+from voxloom.decode import Hypothesis, LogProbs
+from voxloom.lm import Decoding, LanguageModel, Weights
 from voxloom.tokenizer import Tokenizer
-from voxloom.wer import word_edits
+from voxloom.wer import right_words, word_edits
 
 ALPHAS = (0.25, 0.5, 0.9, 1.4, 2.0)
 BETAS = (0.0, 1.5, 3.0)
@@ -69,6 +70,25 @@ def count_errors(
         return sum(pool.map(partial(_errors, decoder), heard))
 
 
+def calibrate(
+    heard: Sequence[Heard], tokenizer: Tokenizer, lm: LanguageModel | None, decoding: Decoding
+) -> Calibration | None:
+    """Of the words as they are served; None where there are too few to learn from. The model was chosen by
+    the same clips, so that it may be a little too sure: what it is on test the optimizer measures."""
+    decode = make_decoder(decoding, tokenizer, lm)
+    return fit(
+        [word for each in _some(heard) for word in _checked(each.reference, decode(each.log_probs_SV))]
+    )
+
+
+def _checked(reference: str, found: Hypothesis) -> list[Checked]:
+    right = right_words(reference, found.text)
+    return [
+        Checked(word.confidence, len(word.text), is_right)
+        for word, is_right in zip(found.words, right, strict=True)
+    ]
+
+
 class _Trials:
     """Weights to word errors, each tried once."""
 
@@ -119,4 +139,4 @@ def _some(heard: Sequence[Heard]) -> Sequence[Heard]:
 
 
 def _errors(decoder: BeamDecoder, each: Heard) -> int:
-    return word_edits(each.reference, decoder.decode(each.log_probs_SV).text).errors
+    return word_edits(each.reference, decoder.text(each.log_probs_SV)).errors

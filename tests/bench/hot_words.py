@@ -69,11 +69,10 @@ def main() -> int:
 def heard(engine: Engine, corpus: Path, split: str) -> list[Heard]:
     """Every clip of a split with its log probabilities."""
     clips = read(corpus, split)
-    found = []
-    for clip in clips.clips:
-        samples = clips.samples[clip.start : clip.start + clip.num_samples].astype("float32") / 32768
-        found.append(Heard(clip.row.text, engine.log_probs([fbank(samples)])[0]))
-    return found
+    return [
+        Heard(clip.row.text, engine.log_probs([fbank(clips.waveform(index))])[0])
+        for index, clip in enumerate(clips.clips)
+    ]
 
 
 def without(corpus: Path, words: frozenset[str]) -> LanguageModel:

@@ -18,6 +18,7 @@ from services.optimizer.rules import Rules, ServeRules
 from voxloom import keys
 from voxloom.bundle import load_bundle, read_pointer
 from voxloom.bus import MemoryBus
+from voxloom.confidence import Calibration
 from voxloom.errors import BadInput, NotFound, NotReady
 from voxloom.jobs import Jobs
 from voxloom.lm import Decoding
@@ -156,6 +157,22 @@ def test_the_hypotheses_are_kept_and_score_to_the_same_figures(world: World) -> 
     wrong = sum(row["text"] != row["reference"] for row in rows)
     assert wrong == len(world.decision("one").worst)
     assert all("h" not in row["text"] for row in rows)
+
+
+def test_confidence_is_measured_as_it_is_served(world: World) -> None:
+    """Deaf to h, it is sure of words that are wrong; a calibration that knows better is nearer."""
+    world.dataset()
+    world.export("one", deaf_to="h")
+    world.run()
+    severe = Calibration(bias=-2.5, slope=1.0, letters=0.0, words=500, wrong=9, error_before=0.2, error=0.0)
+    world.export("two", deaf_to="h", decoding=Decoding(confidence=severe))
+    world.run()
+    one, two = world.decision("one").confidence, world.decision("two").confidence
+    assert one.words == two.words == sum(each.words for each in one.bins) > 10
+    assert two.error != one.error
+    assert max(each.confidence for each in two.bins) < max(each.confidence for each in one.bins)
+    bundle = load_bundle(world.store, "m-two").record
+    assert bundle.decoding.confidence == severe
 
 
 def test_a_better_model_replaces_the_one_in_production(world: World) -> None:

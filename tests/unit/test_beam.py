@@ -128,6 +128,19 @@ def test_pieces_are_spelled_as_the_network_heard_them(monkeypatch: pytest.Monkey
         assert [word.confidence for word in found.words] == pytest.approx([0.9, 0.7], abs=1e-4)
 
 
+def test_words_lie_where_they_were_heard() -> None:
+    """Where the language model changes nothing, times and confidence are those of greedy decoding."""
+    decoder = BeamDecoder(LETTERS, LM, Weights(alpha=0.01, beta=0.0, unknown=0.0, beam=64))
+    clips = [noise(seed, 30, spread=8.0) for seed in range(40)]
+    pairs = [(decoder.decode(clip), greedy(clip, LETTERS)) for clip in clips]
+    same = [(found.words, expected.words) for found, expected in pairs if found.text == expected.text]
+    assert len(same) >= 20
+    words = [pair for found, expected in same for pair in zip(found, expected, strict=True)]
+    apart_s = [abs(a.start_s - b.start_s) + abs(a.end_s - b.end_s) for a, b in words]
+    assert np.mean(apart_s) < 0.01, "a few differ: two spaces in a row are one here"
+    assert np.mean([abs(a.confidence - b.confidence) for a, b in words]) < 0.01
+
+
 def test_many_threads_get_what_one_gets() -> None:
     decoder = BeamDecoder(LETTERS, LM, Weights(beam=8))
     clips = [noise(seed, 20) for seed in range(16)]

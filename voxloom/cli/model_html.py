@@ -8,11 +8,13 @@ from voxloom.cli.model_view import (
     GROUPS_HEADER,
     Graph,
     confidence,
+    confidence_note,
     decision_of,
     graph_rows,
     graphs_of,
     group_rows,
     pin_note,
+    reliability_rows,
 )
 from voxloom.cli.output import percent, size, when
 from voxloom.cli.run_plots import STYLE, Bar, Series, intervals, lines
@@ -24,7 +26,14 @@ _BIG = ".big { font-size: 1.5rem; font-weight: 600 } h3 small { font-weight: 400
 def page(model: optimizer_pb2.Model) -> str:
     """Every text in it is escaped: transcripts, ids and reasons hold what came from outside."""
     graphs = graphs_of(model)
-    body = [*_head(model), *_graphs(model, graphs), *_speed(graphs), *_gate(model), *_worst(model)]
+    body = [
+        *_head(model),
+        *_graphs(model, graphs),
+        *_speed(graphs),
+        *_gate(model),
+        *_confidence(model),
+        *_worst(model),
+    ]
     return document(f"Model {model.id}", body, STYLE + _BIG)
 
 
@@ -93,6 +102,17 @@ def _gate(model: optimizer_pb2.Model) -> Iterable[str]:
         share = f"{100 * confidence(model):g} %"
         caption = f"Errors on the same utterances; difference in points, {share} interval, paired bootstrap"
         yield table(caption, GROUPS_HEADER, rows)
+
+
+def _confidence(model: optimizer_pb2.Model) -> Iterable[str]:
+    if rows := reliability_rows(model):
+        yield "<h2>What a word's confidence is worth</h2>"
+        yield f"<p>{text(confidence_note(model))}</p>"
+        measured = Series("words of the test set", [(100 * sure, 100 * right) for sure, right, _ in rows])
+        ideal = Series("as it should be", [(0.0, 0.0), (100.0, 100.0)])
+        yield lines("Words that are right", "%", "% confidence", [measured, ideal])
+        shown = [(f"{sure:.2f}", f"{right:.2f}", words) for sure, right, words in rows]
+        yield table("Words by confidence", ("confidence", "right", "words"), shown)
 
 
 def _worst(model: optimizer_pb2.Model) -> Iterable[str]:

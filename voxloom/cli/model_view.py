@@ -128,6 +128,27 @@ def tell_graphs_and_groups(model: optimizer_pb2.Model) -> None:
             f"gate    against {decision['production']}, in points with the {share} interval, paired bootstrap"
         )
         table(GROUPS_HEADER, rows)
+    say(f"word confidence  {confidence_note(model)}")
+
+
+def confidence_note(model: optimizer_pb2.Model) -> str:
+    """What a word's confidence is worth; empty while nothing was decided."""
+    decision = decision_of(model)
+    learned = json.loads(model.bundle_json or "{}").get("decoding", {}).get("confidence")
+    told = (
+        f"learned from {learned['words']} words of val, {learned['wrong']} of them wrong"
+        if learned
+        else "not calibrated: mean probabilities of letters, surer than they should be"
+    )
+    found = decision.get("confidence")
+    measured = f"; on {found['words']} words of test {percent(found['error'])} off" if found else ""
+    return f"{told}{measured}" if decision else ""
+
+
+def reliability_rows(model: optimizer_pb2.Model) -> list[tuple[float, float, int]]:
+    """Mean confidence, share right and number of words of each bin of the test set."""
+    found = decision_of(model).get("confidence") or {}
+    return [(each["confidence"], each["right"], each["words"]) for each in found.get("bins", [])]
 
 
 def _latencies(found: list[dict[str, Any]]) -> dict[int, list[tuple[float, float]]]:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import grpc
 import numpy as np
 
 from voxloom.audio import SAMPLE_RATE_HZ, decode
-from voxloom.errors import BadInput
-from voxloom.v1 import audio_pb2, inference_pb2
+from voxloom.client import Client, Form, Options
+from voxloom.errors import BadInput, VoxloomError
 
 CHUNK_S = 0.2
 _MAX_HEADER_BYTES = 1 << 20
@@ -100,27 +101,30 @@ class StreamResult:
 def recognize_stream(
     inference: Any, stream: PcmStream, on_partial: Callable[[str], None], on_final: Callable[[str], None]
 ) -> StreamResult:
-    """Runs one StreamingRecognize call; partial and final texts are handed on as they arrive."""
+    """Runs one StreamingRecognize call of a stub; gRPC's errors are raised as they are."""
+    return follow(Client(inference, _as_it_is), stream, Options(), on_partial, on_final)
+
+
+def follow(
+    client: Client,
+    stream: PcmStream,
+    options: Options,
+    on_partial: Callable[[str], None],
+    on_final: Callable[[str], None],
+) -> StreamResult:
+    """Partial and final texts are handed on as they arrive."""
     result = StreamResult()
-    for response in inference.StreamingRecognize(_requests(stream)):
-        if response.is_final:
-            result.texts.append(response.text)
-            result.words += response.words
-            result.audio_s = max(result.audio_s, response.end_ms / 1000)
-            result.model = response.model
-            on_final(response.text)
+    for found in client.stream(stream.chunks, Form("pcm16", stream.sample_rate_hz, stream.channels), options):
+        if found.is_final:
+            result.texts.append(found.text)
+            result.words += found.words
+            result.audio_s = max(result.audio_s, found.end_ms / 1000)
+            result.model = found.model
+            on_final(found.text)
         else:
-            on_partial(response.text)
+            on_partial(found.text)
     return result
 
 
-def _requests(stream: PcmStream) -> Iterator[inference_pb2.StreamingRecognizeRequest]:
-    audio_format = audio_pb2.AudioFormat(
-        encoding=audio_pb2.AUDIO_ENCODING_PCM16,
-        sample_rate_hz=stream.sample_rate_hz,
-        channels=stream.channels,
-    )
-    config = inference_pb2.StreamingConfig(format=audio_format, interim_results=True)
-    yield inference_pb2.StreamingRecognizeRequest(config=config)
-    for chunk in stream.chunks:
-        yield inference_pb2.StreamingRecognizeRequest(audio=chunk)
+def _as_it_is(error: grpc.RpcError) -> VoxloomError:
+    raise error

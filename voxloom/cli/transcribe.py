@@ -3,19 +3,22 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import grpc
 import typer
+from rich.console import Console
 
 from voxloom import rpc, subtitles
-from voxloom.cli import streaming
+from voxloom.cli import asking, streaming
 from voxloom.cli.connect import DataOption, client_at, explain, find_addresses
 from voxloom.cli.output import complain, console, plain, print_json_line, say, size
 from voxloom.cli.record import read_audio
+from voxloom.client import Client, Options
+from voxloom.client import Transcript as Heard
 from voxloom.errors import BadInput, VoxloomError
 from voxloom.v1 import audio_pb2, inference_pb2
 
@@ -39,6 +42,14 @@ class TranscribedWord:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another text for the same audio."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """What is known of one file, however it was sent."""
 
@@ -49,10 +60,14 @@ class Transcript:
     audio_s: float
     compute_s: float | None  # not told for streams
     model: str
+    alternatives: list[Other] = field(default_factory=list)
 
 
 def transcribe(
-    files: Annotated[list[str], typer.Argument(help="WAV, FLAC, Ogg or MP3; - reads standard input.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="WAV, FLAC, Ogg or MP3, or folders of them; - reads standard input."),
+    ] = None,
     fmt: Annotated[Format, typer.Option("--format", help="json: one object a line.")] = Format.text,
     stream: Annotated[
         bool, typer.Option("--stream", help="Send as a live stream and show what is heard so far.")
@@ -63,22 +78,45 @@ def transcribe(
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="Write FILE.txt, .json, .srt or .vtt there instead.")
     ] = None,
+    hot_words: Annotated[
+        Path | None,
+        typer.Option(
+            "--hot-words", metavar="FILE", help="Words to listen for, one a line; TAB BOOST after it."
+        ),
+    ] = None,
+    alternatives: Annotated[int, typer.Option(min=1, max=20, help="Texts to choose from.")] = 1,
+    model: Annotated[str, typer.Option(help="A model of the store instead of the one in production.")] = "",
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="Listen, and show what is heard, until Ctrl-C.")
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Turn speech into text with the model in production. Exit code 1 if any file failed.
 
     \b
     Example:  voxloom transcribe meeting.wav --format srt > meeting.srt
+              voxloom transcribe --hot-words names.txt interviews/
               arecord -f S16_LE -r 16000 -t raw | voxloom transcribe --stream -
     """
-    _check_targets(files, fmt, output_dir)
+    if microphone == bool(files):
+        raise typer.BadParameter("expected files, folders or -; or --microphone and no files")
+    named = [asking.MICROPHONE] if microphone else asking.expand(files or [])
+    stream = stream or microphone
+    _check_targets(named, fmt, output_dir)
+    options = Options(asking.read_hot_words(hot_words), alternatives, model)
     address = find_addresses(data)["inference"]
     live = stream and fmt is Format.text and output_dir is None
-    show = _ignore if live else _writer(fmt, output_dir, many=len(files) > 1)
+    many = len(named) > 1
+    show = _ignore if live else _writer(fmt, output_dir, many)
     failed = 0
-    with client_at("inference", address) as inference:
-        recognise = _streamed(inference, rate, _Live(len(files) > 1, live)) if stream else _whole(inference)
-        for file in files:
+    with client_at("inference", address) as stub:
+        client = Client(stub, lambda error: explain(error, "inference", address))
+        recognise = (
+            _streamed(client, options, rate, _Live(many, live), microphone)
+            if stream
+            else _whole(client, options)
+        )
+        for file in named:
             failed += not _try(recognise, file, address, show, fmt)
     if failed:
         raise typer.Exit(1)
@@ -114,17 +152,38 @@ def _try(
     return True
 
 
-def _whole(inference: Any) -> Callable[[str], Transcript]:
+def _whole(client: Client, options: Options) -> Callable[[str], Transcript]:
     def recognise(file: str) -> Transcript:
+        if asking.is_long(file):
+            return _batch(client, options, file)
         audio = read_audio(file)
         if len(audio) > MAX_WHOLE_BYTES:
             limit = size(MAX_WHOLE_BYTES)
             raise BadInput(
                 f"{size(len(audio))} are more than one call takes ({limit}); send it with --stream"
             )
-        return recognize(inference, file, audio)
+        return _of(file, client.recognize(audio, options=options))
 
     return recognise
+
+
+def _batch(client: Client, options: Options, file: str) -> Transcript:
+    """A long one, with how far it is on a terminal."""
+    with Path(file).open("rb") as opened, Console(stderr=True).status(f"{file}: sends") as status:
+        for found in client.batch(opened, options=options):
+            if isinstance(found, Heard):
+                return _of(file, found)
+            whole = f" of {found.total_ms / 60_000:.0f}" if found.total_ms else ""
+            status.update(f"{file}: {found.end_ms / 60_000:.1f}{whole} min heard")
+    raise BadInput(f"{file}: the service ended the batch early; try again")
+
+
+def _of(file: str, found: Heard) -> Transcript:
+    words = [TranscribedWord(**vars(word)) for word in found.words]
+    others = [Other(each.text, each.confidence) for each in found.alternatives[1:]]
+    return Transcript(
+        file, found.text, words, found.confidence, found.audio_s, found.compute_s, found.model, others
+    )
 
 
 def recognize(inference: Any, file: str, audio: bytes, timeout_s: float = RECOGNIZE_TIMEOUT_S) -> Transcript:
@@ -135,15 +194,19 @@ def recognize(inference: Any, file: str, audio: bytes, timeout_s: float = RECOGN
     return Transcript(file, found.text, words, found.confidence, found.audio_s, found.compute_s, found.model)
 
 
-def _streamed(inference: Any, rate: int, live: "_Live") -> Callable[[str], Transcript]:
+def _streamed(
+    client: Client, options: Options, rate: int, live: "_Live", microphone: bool
+) -> Callable[[str], Transcript]:
     def recognise(file: str) -> Transcript:
-        from_pipe = file == "-"
-        opened = (
-            streaming.of_live(sys.stdin.buffer, rate) if from_pipe else streaming.of_bytes(read_audio(file))
-        )
+        if microphone:
+            opened = asking.of_microphone()
+        elif file == "-":
+            opened = streaming.of_live(sys.stdin.buffer, rate)
+        else:
+            opened = streaming.of_bytes(read_audio(file))
         live.file = file
         try:
-            result = streaming.recognize_stream(inference, opened, live.partial, live.final)
+            result = streaming.follow(client, opened, options, live.partial, live.final)
         finally:
             live.clear()
         return _of_stream(file, result)
@@ -205,6 +268,8 @@ def _print(transcript: Transcript, fmt: Format, many: bool) -> None:
         print_json_line(asdict(transcript))
     elif fmt is Format.text:
         say(f"{transcript.file}: {transcript.text}" if many else transcript.text)
+        for other in transcript.alternatives:
+            say(f"    {other.text}")
     else:
         sys.stdout.write(plain(render(transcript, fmt)))
 
@@ -222,6 +287,9 @@ def render(transcript: Transcript, fmt: Format) -> str:
     if fmt is Format.json:
         return json.dumps(asdict(transcript), ensure_ascii=False) + "\n"
     if fmt is Format.text:
-        return transcript.text + "\n"
+        return "".join(
+            f"{text}\n"
+            for text in (transcript.text, *(f"    {each.text}" for each in transcript.alternatives))
+        )
     words = (subtitles.TimedWord(w.text, w.start_ms, w.end_ms) for w in transcript.words)
     return subtitles.srt(words) if fmt is Format.srt else subtitles.vtt(words)

@@ -11,9 +11,15 @@ RAW = "raw/"
 IMPORT_REPORTS = "imports/"
 FORGOTTEN = "forgotten/"
 FORGOTTEN_CHANGED = f"{FORGOTTEN}changed.json"  # when tombstones were last written or lifted
-# Of every object.
 TEXTS = "texts/"  # a sentence a line, put there by whoever wants language models to know them
-FOLDERS = (FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, "manifests/", "runs/", "models/", "jobs/")
+PROMPTS = "prompts/"  # lists of sentences to be read aloud
+PROGRESS = "progress/"  # what each speaker skipped and flagged
+REWRITTEN = (PROMPTS, PROGRESS)  # small documents that change in place: their size tells nothing
+# Of every object.
+FOLDERS = (
+    *(FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, PROMPTS, PROGRESS),
+    *("manifests/", "runs/", "models/", "jobs/"),
+)
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -91,6 +97,16 @@ def text(name: str) -> str:
 def text_record(name: str) -> str:
     """texts/<name>.json: what was found in it when it was added."""
     return check_key(f"{TEXTS}{name}.json")
+
+
+def prompt_list(name: str) -> str:
+    """prompts/<name>.json: sentences to be read aloud, with their ids."""
+    return check_key(f"{PROMPTS}{name}.json")
+
+
+def progress(speaker: str, prompt_list: str) -> str:
+    """progress/<speaker>/<list>.json: prompts of a list that a speaker skipped or flagged, and why."""
+    return check_key(f"{PROGRESS}{speaker}/{prompt_list}.json")
 
 
 def manifest(dataset: str, split: str) -> str:

@@ -45,6 +45,8 @@ class RawUtterance(Record):
     # In the corpus' own words: votes and accents of Common Voice, engine and voice of synthetic speech
     details: dict[str, str] = Field(default_factory=dict)
     fingerprint: str = ""  # of the audio, `voxloom.fingerprint`; "" in records of a release before it
+    prompt_list: str = ""  # the prompt that was read, where it came from a list
+    prompt_id: str = ""
 
 
 class Utterance(BaseModel):

@@ -98,6 +98,8 @@ class LeftOut:
                 if any(entry.source for entry in entries) and not any(entry.target for entry in entries):
                     self.clips.append(Clip(source=source, speaker=speaker, utterance=utterance))
                 return True
+            case ["progress", speaker, _] if self._gone.covers("user_recorded", speaker, ""):
+                return True
         return False
 
     def leave_job(self) -> None:
@@ -176,7 +178,7 @@ def _is_equal(source: ObjectStore, target: ObjectStore, entry: Entry) -> bool:
     """Sizes tell, except of what changes in place."""
     if not (entry.source and entry.target) or entry.source.size != entry.target.size:
         return False
-    changes = entry.key.startswith("jobs/") or entry.key == keys.PRODUCTION
+    changes = entry.key.startswith(("jobs/", *keys.REWRITTEN)) or entry.key == keys.PRODUCTION
     return not changes or source.get(entry.key) == target.get(entry.key)
 
 

@@ -135,15 +135,8 @@ class Copier:
         jobs = [info.key for info in list_all(self._source, "jobs/")]
         self._copy_below("uploads/")
         held = self._read_all([*jobs, keys.PRODUCTION])
-        for prefix in (
-            keys.FORGOTTEN,
-            keys.RAW,
-            keys.IMPORT_REPORTS,
-            keys.TEXTS,
-            "manifests/",
-            "runs/",
-            "models/",
-        ):
+        first = (keys.FORGOTTEN, keys.RAW, keys.IMPORT_REPORTS, keys.TEXTS, *keys.REWRITTEN)
+        for prefix in (*first, "manifests/", "runs/", "models/"):
             self._copy_below(prefix)
         news = [key for key, data in held.items() if not self._is_there(key, data)]
         for key in news:
@@ -202,7 +195,7 @@ class Copier:
     def _copy_member(self, entry: Entry, trusted: bool) -> None:
         """`trusted`: the record is the same, or the name tells the content, so that the same size will do."""
         assert entry.source
-        trusted = trusted and not entry.key.endswith(_GROWING)
+        trusted = trusted and not entry.key.endswith(_GROWING) and not entry.key.startswith(keys.REWRITTEN)
         if self._verify and entry.key.endswith(_BEST):
             trusted = False  # it is written before the record that tells of it
         if entry.target is None or entry.target.size != entry.source.size:

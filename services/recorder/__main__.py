@@ -4,9 +4,12 @@ import sys
 
 from services.recorder.config import RecorderConfig
 from services.recorder.handlers import HANDLERS
+from services.recorder.ledger import Ledger
+from services.recorder.prompting import Prompting
 from services.recorder.servicer import RecorderServicer
 from services.recorder.sweep import Sweep
 from services.recorder.takes import Takes
+from services.recorder.uploads import Uploads
 from voxloom.audio import Limits
 from voxloom.bus import EventBus
 from voxloom.runtime import Service, main
@@ -17,12 +20,12 @@ MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at onc
 
 def build(config: RecorderConfig, store: ObjectStore, bus: EventBus) -> Service:
     takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s))
-    servicer = RecorderServicer(
-        takes,
-        max_upload_bytes=config.recorder_max_upload_bytes,
+    uploads = Uploads(
+        max_bytes=config.recorder_max_upload_bytes,
         max_uploads=config.recorder_max_uploads,
         upload_s=config.recorder_upload_s,
     )
+    servicer = RecorderServicer(takes, Prompting(store, Ledger(store)), uploads)
     return Service(
         name="recorder",
         address=f"{config.grpc_host}:{config.recorder_port}",

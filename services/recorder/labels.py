@@ -9,7 +9,9 @@ from voxloom.errors import BadInput
 
 MAX_PROMPT_CHARS = 1000
 MAX_SPEAKER_CHARS = 100
+MAX_REASON_CHARS = 200
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,5}")
+_MADE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{8}")  # as `keys.slug` makes it
 _FORBIDDEN = {
     "Cc": "a control character",
     "Zl": "a line break",
@@ -24,22 +26,52 @@ class Labels:
     speaker: str  # a key segment
     speaker_name: str
     language: str  # BCP 47
+    prompt_list: str = ""
+    prompt_id: str = ""
 
 
-def check_labels(prompt: str, speaker_name: str, language: str) -> Labels:
-    """The labels of a take, or BadInput with what is wrong with them."""
+def check_labels(
+    prompt: str, speaker_name: str, language: str, prompt_of: tuple[str, str] = ("", "")
+) -> Labels:
+    """The labels of a take, or BadInput with what is wrong with them. `prompt_of` is (list, id); the list may
+    be gone by now, the take is none the worse."""
     name = _one_line(speaker_name, "the speaker", MAX_SPEAKER_CHARS, "say who read it")
+    text = check_prompt(prompt)
+    if any(prompt_of):
+        keys.check_id(prompt_of[0], "prompt_list")
+        keys.check_id(prompt_of[1], "prompt_id")
+    return Labels(text, speaker_id(name), name, check_language(language), *prompt_of)
+
+
+def check_prompt(prompt: str) -> str:
+    """The sentence without blanks around it, or BadInput when nobody can read it aloud."""
     text = _one_line(prompt, "the prompt", MAX_PROMPT_CHARS, "send the sentence that was read")
     if not any(char.isalpha() for char in text):
         raise BadInput(f"the prompt {text!r} has no letters; write it as it was spoken, numbers in words")
+    return text
+
+
+def check_reason(reason: str) -> str:
+    """Why somebody skips or flags a prompt."""
+    return _one_line(reason, "the reason", MAX_REASON_CHARS, "say why in a few words")
+
+
+def check_language(language: str) -> str:
+    """A BCP 47 tag; English where there is none."""
     if not _LANGUAGE.fullmatch(language or "en"):
         raise BadInput(f"language {language[:40]!r} is no BCP 47 tag; expected one such as en, de or pt-BR")
-    return Labels(text, speaker_id(name), name, language or "en")
+    return language or "en"
 
 
 def speaker_id(name: str) -> str:
     """The same person's name typed on different systems (composed or decomposed accents) is one speaker."""
     return keys.slug(unicodedata.normalize("NFC", name.strip()))
+
+
+def named_speaker(name_or_id: str) -> str:
+    """The id of a speaker who is named either way."""
+    name = _one_line(name_or_id, "the speaker", MAX_SPEAKER_CHARS, "say who reads")
+    return name if _MADE_ID.fullmatch(name) else speaker_id(name)
 
 
 def is_id(speaker: str) -> bool:

@@ -1,100 +1,87 @@
 """The gRPC edge of the recorder: messages to values, one call of the domain, values to messages."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
-from services.recorder.checks import Pcm16
-from services.recorder.labels import Labels, check_labels
-from services.recorder.takes import StoredTake, Takes
-from voxloom import rpc
-from voxloom.errors import BadInput, Exhausted
-from voxloom.v1 import audio_pb2, recorder_pb2, recorder_pb2_grpc
+from services.recorder import messages
+from services.recorder.progress import Mark
+from services.recorder.prompting import Prompting
+from services.recorder.takes import Takes
+from services.recorder.uploads import PromptRequests, TakeRequests, Uploads
+from voxloom.errors import BadInput
+from voxloom.rpc import blocking
+from voxloom.v1 import recorder_pb2 as pb
+from voxloom.v1 import recorder_pb2_grpc
 
-Requests = AsyncIterator[recorder_pb2.UploadTakeRequest]
-NAME = recorder_pb2.DESCRIPTOR.services_by_name["RecorderService"].full_name
+NAME = pb.DESCRIPTOR.services_by_name["RecorderService"].full_name
+_MARKS: dict[int, Mark] = {pb.PROMPT_MARK_SKIP: "skipped", pb.PROMPT_MARK_FLAG: "flagged"}
 
 
 class RecorderServicer(recorder_pb2_grpc.RecorderServiceServicer):
-    def __init__(self, takes: Takes, *, max_upload_bytes: int, max_uploads: int, upload_s: float) -> None:
+    def __init__(self, takes: Takes, prompting: Prompting, uploads: Uploads) -> None:
         self._takes = takes
-        self._max_upload_bytes = max_upload_bytes
-        self._max_uploads = max_uploads
-        self._upload_s = upload_s
-        self._uploads = 0
+        self._prompting = prompting
+        self._uploads = uploads
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         recorder_pb2_grpc.add_RecorderServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         return [NAME]
 
-    async def UploadTake(self, requests: Requests, context: Any) -> recorder_pb2.UploadTakeResponse:
-        if self._uploads >= self._max_uploads:
-            raise Exhausted(f"{self._uploads} takes are being uploaded already; try again in a moment")
-        self._uploads += 1
-        try:
-            labels, pcm16, data = await self._receive(requests)
-            return _response(await rpc.blocking(self._takes.add, labels, data, pcm16))
-        finally:
-            self._uploads -= 1
+    async def UploadTake(self, requests: TakeRequests, context: Any) -> pb.UploadTakeResponse:
+        with self._uploads.slot("takes"):
+            upload = await self._uploads.take(requests)
+            take = await blocking(self._takes.add, upload.labels, upload.data, upload.pcm16)
+        return messages.stored_take(take)
 
     async def DeleteRecording(
-        self, request: recorder_pb2.DeleteRecordingRequest, context: Any
-    ) -> recorder_pb2.DeleteRecordingResponse:
-        await rpc.blocking(self._takes.delete, request.speaker, request.utterance)
-        return recorder_pb2.DeleteRecordingResponse()
+        self, request: pb.DeleteRecordingRequest, context: Any
+    ) -> pb.DeleteRecordingResponse:
+        await blocking(self._takes.delete, request.speaker, request.utterance)
+        return pb.DeleteRecordingResponse()
 
-    async def _receive(self, requests: Requests) -> tuple[Labels, Pcm16 | None, bytes]:
-        """The labels, refused before the audio is read if they are wrong, then all of the audio."""
-        try:
-            async with asyncio.timeout(self._upload_s):
-                take = await _first(requests)
-                labels = check_labels(take.prompt, take.speaker, take.language)
-                data = await self._read_audio(requests)
-        except TimeoutError:
-            raise BadInput(
-                f"the take did not arrive within {self._upload_s:g} s; send it once it is recorded"
-            ) from None
-        if take.audio_bytes and take.audio_bytes != len(data):
-            raise BadInput(f"{len(data)} of {take.audio_bytes} bytes of audio arrived; send the take again")
-        return labels, _pcm16(take.format), data
+    async def ListPromptLists(
+        self, request: pb.ListPromptListsRequest, context: Any
+    ) -> pb.ListPromptListsResponse:
+        lists = await blocking(self._prompting.lists.all)
+        return pb.ListPromptListsResponse(lists=map(messages.prompt_list, lists))
 
-    async def _read_audio(self, requests: Requests) -> bytes:
-        data = bytearray()
-        async for request in requests:
-            if request.WhichOneof("part") != "audio":
-                raise BadInput("only `audio` may follow the first message; upload each take in its own call")
-            data += request.audio
-            if len(data) > self._max_upload_bytes:
-                raise BadInput(
-                    f"the take is larger than {self._max_upload_bytes} bytes; read one sentence at a time, "
-                    "16-bit at 16 to 48 kHz"
-                )
-        return bytes(data)
+    async def ImportPrompts(self, requests: PromptRequests, context: Any) -> pb.ImportPromptsResponse:
+        with self._uploads.slot("takes or prompts"):
+            head, files = await self._uploads.prompt_files(requests)
+            return messages.imported(await blocking(self._prompting.add, head.name, head.language, files))
 
+    async def RemovePromptList(
+        self, request: pb.RemovePromptListRequest, context: Any
+    ) -> pb.RemovePromptListResponse:
+        await blocking(self._prompting.lists.remove, request.name)
+        return pb.RemovePromptListResponse()
 
-async def _first(requests: Requests) -> recorder_pb2.Take:
-    request = await anext(requests, None)
-    if request is None or request.WhichOneof("part") != "take":
-        raise BadInput("the first message must be `take` (prompt, speaker, format), then `audio` follows")
-    return request.take
+    async def ListPrompts(self, request: pb.ListPromptsRequest, context: Any) -> pb.ListPromptsResponse:
+        prompts, states = await blocking(
+            self._prompting.page, request.list, request.speaker, request.after, request.limit
+        )
+        shown = states[-1].prompt.id if states else ""
+        return pb.ListPromptsResponse(
+            prompts=map(messages.prompt, states),
+            language=prompts.language,
+            last=not states or shown == prompts.prompts[-1].id,
+        )
 
+    async def NextPrompts(self, request: pb.NextPromptsRequest, context: Any) -> pb.NextPromptsResponse:
+        prompts, states = await blocking(self._prompting.next, request.list, request.speaker, request.count)
+        return pb.NextPromptsResponse(prompts=map(messages.prompt, states), language=prompts.language)
 
-def _pcm16(wire: audio_pb2.AudioFormat) -> Pcm16 | None:
-    """The shape of raw samples, or None for a file, which tells it itself."""
-    if wire.encoding == audio_pb2.AUDIO_ENCODING_UNSPECIFIED:
-        return None
-    if wire.encoding != audio_pb2.AUDIO_ENCODING_PCM16:
-        raise BadInput(f"audio encoding {wire.encoding} is unknown; send PCM16, or a file and no encoding")
-    return Pcm16(wire.sample_rate_hz, wire.channels or 1)
+    async def MarkPrompt(self, request: pb.MarkPromptRequest, context: Any) -> pb.MarkPromptResponse:
+        kind = _MARKS.get(request.mark)
+        if kind is None:
+            raise BadInput(f"mark {request.mark} is unknown; expected one of {pb.PromptMark.keys()[1:]}")
+        if bool(request.reason) == request.undo:
+            raise BadInput("to mark a prompt say why, in `reason`; to take it back send `undo` and no reason")
+        await blocking(
+            self._prompting.mark, request.list, request.speaker, request.prompt_id, kind, request.reason
+        )
+        return pb.MarkPromptResponse()
 
-
-def _response(take: StoredTake) -> recorder_pb2.UploadTakeResponse:
-    return recorder_pb2.UploadTakeResponse(
-        utterance=take.record.utterance,
-        speaker=take.record.speaker,
-        record_key=take.record_key,
-        checks=audio_pb2.AudioChecks(**take.record.levels.model_dump()),
-        already_stored=take.already_stored,
-    )
+    async def GetProgress(self, request: pb.GetProgressRequest, context: Any) -> pb.Progress:
+        return messages.progress(await blocking(self._prompting.standing, request.list, request.speaker))

@@ -4,7 +4,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from services.recorder.takes import SOURCE, Takes
+from services.recorder.ledger import SOURCE
+from services.recorder.takes import Takes
 from voxloom.keys import RAW
 from voxloom.storage import ObjectInfo, ObjectStore, list_all
 

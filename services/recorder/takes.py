@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from services.recorder.checks import Pcm16, check_take, decode_take
 from services.recorder.labels import Labels, is_id, speaker_id
+from services.recorder.ledger import SOURCE
 from voxloom import audio, keys
 from voxloom.audio import Audio, Limits
 from voxloom.bus import EventBus, new_event
@@ -24,7 +25,6 @@ from voxloom.manifest import AudioLevels, RawUtterance
 from voxloom.storage import ObjectStore, exists, read_model, write_model
 from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
 
-SOURCE = "user_recorded"
 CORPUS = "own"
 _NUM_LOCKS = 64
 _log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ class Takes:
             levels=levels,
             created_at=self._now().isoformat(timespec="milliseconds"),
             fingerprint=fingerprint(clip.samples),
+            prompt_list=labels.prompt_list,
+            prompt_id=labels.prompt_id,
         )
 
     def _write(self, record: RawUtterance, wav: bytes) -> StoredTake:

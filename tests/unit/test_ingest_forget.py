@@ -90,3 +90,12 @@ def test_what_was_deleted_without_being_forgotten_still_has_copies(world: World)
     assert [
         place for place in places(world.store, words) if not place.startswith(("imports/", "jobs/"))
     ] == []
+
+
+def test_what_a_speaker_skipped_goes_with_the_speaker_and_only_theirs(world: World) -> None:
+    for source, speaker in (("user_recorded", "ada"), ("user_recorded", "ada-b"), ("imported", "zoe")):
+        world.store.put(keys.raw_record(source, speaker, "u-9"), b"{}")
+        world.store.put(keys.progress(speaker, "english"), b"{}")
+    world.forget(speakers=["user_recorded/ada"])
+    left = list(objects(world.store, "progress/"))
+    assert left == [keys.progress("ada-b", "english"), keys.progress("zoe", "english")]

@@ -296,3 +296,22 @@ def test_a_link_does_not_hide_where_a_folder_lies(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "store")
     with pytest.raises(BadInput, match="lies in"):
         check_apart((tmp_path / "store").as_uri(), (tmp_path / "link" / "backup").as_uri())
+
+
+def test_what_a_speaker_skipped_is_copied_anew_though_it_is_as_long_as_before(world: World) -> None:
+    key = keys.progress("ada", "fish")
+    world.store.put(key, b'{"skipped": {"p1": "why"}}')
+    world.back_up()
+    world.store.put(key, b'{"skipped": {"p2": "why"}}')
+    world.back_up()
+    assert world.backup.get(key) == world.store.get(key)
+
+
+def test_what_a_forgotten_speaker_skipped_does_not_come_back(world: World, tmp_path: Path) -> None:
+    for speaker in ("ada", "bob"):
+        world.store.put(keys.progress(speaker, "fish"), b"{}")
+    world.back_up()
+    world.store = FolderStore(tmp_path / "new")
+    bury(world.store, ForgetSpec(voices=[Voice(source="user_recorded", speaker="ada")]), "2026-01-01")
+    world.restore(yes=True)
+    assert [key for key in content(world.store) if key.startswith("progress/")] == ["progress/bob/fish.json"]

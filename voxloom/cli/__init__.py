@@ -7,7 +7,7 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, import_group, models, runs, store, text, texts
+from voxloom.cli import dataset, import_group, models, prompts, runs, store, text, texts
 from voxloom.cli.ablate import ablate
 from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
@@ -54,6 +54,7 @@ app.add_typer(import_group.app, name="import")
 app.command()(cut)
 app.command()(tts)
 app.command()(record)
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)
 app.add_typer(runs.app, name="runs")

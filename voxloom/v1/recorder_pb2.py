@@ -25,23 +25,71 @@ _sym_db = _symbol_database.Default()
 from voxloom.v1 import audio_pb2 as voxloom_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxloom/v1/recorder.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"w\n\x04Take\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\'\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\x13\n\x0b\x61udio_bytes\x18\x05 \x01(\x03\"N\n\x11UploadTakeRequest\x12 \n\x04take\x18\x01 \x01(\x0b\x32\x10.voxloom.v1.TakeH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x8d\x01\n\x12UploadTakeResponse\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\'\n\x06\x63hecks\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioChecks\x12\x16\n\x0e\x61lready_stored\x18\x05 \x01(\x08\"<\n\x16\x44\x65leteRecordingRequest\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordingResponse2\xbc\x01\n\x0fRecorderService\x12M\n\nUploadTake\x12\x1d.voxloom.v1.UploadTakeRequest\x1a\x1e.voxloom.v1.UploadTakeResponse(\x01\x12Z\n\x0f\x44\x65leteRecording\x12\".voxloom.v1.DeleteRecordingRequest\x1a#.voxloom.v1.DeleteRecordingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxloom/v1/recorder.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"\x9f\x01\n\x04Take\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\'\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\x13\n\x0b\x61udio_bytes\x18\x05 \x01(\x03\x12\x13\n\x0bprompt_list\x18\x06 \x01(\t\x12\x11\n\tprompt_id\x18\x07 \x01(\t\"N\n\x11UploadTakeRequest\x12 \n\x04take\x18\x01 \x01(\x0b\x32\x10.voxloom.v1.TakeH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x8d\x01\n\x12UploadTakeResponse\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x12\n\nrecord_key\x18\x03 \x01(\t\x12\'\n\x06\x63hecks\x18\x04 \x01(\x0b\x32\x17.voxloom.v1.AudioChecks\x12\x16\n\x0e\x61lready_stored\x18\x05 \x01(\x08\"<\n\x16\x44\x65leteRecordingRequest\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordingResponse\"s\n\nPromptList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0f\n\x07prompts\x18\x03 \x01(\x05\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x10\n\x08\x62uilt_in\x18\x05 \x01(\x08\x12\x12\n\ncreated_at\x18\x06 \x01(\t\"\x18\n\x16ListPromptListsRequest\"@\n\x17ListPromptListsResponse\x12%\n\x05lists\x18\x01 \x03(\x0b\x32\x16.voxloom.v1.PromptList\"0\n\x0ePromptListHead\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\",\n\x0ePromptFilePart\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"v\n\x14ImportPromptsRequest\x12*\n\x04list\x18\x01 \x01(\x0b\x32\x1a.voxloom.v1.PromptListHeadH\x00\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1a.voxloom.v1.PromptFilePartH\x00\x42\x06\n\x04part\"\xc4\x02\n\x15ImportPromptsResponse\x12$\n\x04list\x18\x01 \x01(\x0b\x32\x16.voxloom.v1.PromptList\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12?\n\x07refused\x18\x03 \x03(\x0b\x32..voxloom.v1.ImportPromptsResponse.RefusedEntry\x12\x41\n\x08\x65xamples\x18\x04 \x03(\x0b\x32/.voxloom.v1.ImportPromptsResponse.ExamplesEntry\x12\x10\n\x08replaced\x18\x05 \x01(\x08\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a/\n\rExamplesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\'\n\x17RemovePromptListRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18RemovePromptListResponse\"r\n\x06Prompt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05takes\x18\x03 \x01(\x05\x12\x10\n\x08recorded\x18\x04 \x01(\x08\x12\x0f\n\x07skipped\x18\x05 \x01(\t\x12\x0f\n\x07\x66lagged\x18\x06 \x01(\t\x12\x0b\n\x03why\x18\x07 \x01(\t\"Q\n\x12ListPromptsRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"Z\n\x13ListPromptsResponse\x12#\n\x07prompts\x18\x01 \x03(\x0b\x32\x12.voxloom.v1.Prompt\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0c\n\x04last\x18\x03 \x01(\x08\"j\n\x12NextPromptsRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12&\n\x05order\x18\x04 \x01(\x0e\x32\x17.voxloom.v1.PromptOrder\"[\n\x13NextPromptsResponse\x12#\n\x07prompts\x18\x01 \x03(\x0b\x32\x12.voxloom.v1.Prompt\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x03 \x01(\t\"\x89\x01\n\x11MarkPromptRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12\x11\n\tprompt_id\x18\x03 \x01(\t\x12$\n\x04mark\x18\x04 \x01(\x0e\x32\x16.voxloom.v1.PromptMark\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04undo\x18\x06 \x01(\x08\"\x14\n\x12MarkPromptResponse\"3\n\x12GetProgressRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\"\xef\x01\n\x08Progress\x12\x0f\n\x07prompts\x18\x01 \x01(\x05\x12\x10\n\x08recorded\x18\x02 \x01(\x05\x12\x0f\n\x07skipped\x18\x03 \x01(\x05\x12\x0f\n\x07\x66lagged\x18\x04 \x01(\x05\x12\r\n\x05takes\x18\x05 \x01(\x05\x12\x0f\n\x07minutes\x18\x06 \x01(\x01\x12\x12\n\ncharacters\x18\x07 \x01(\x05\x12\x1a\n\x12\x63haracters_covered\x18\x08 \x01(\x05\x12\r\n\x05units\x18\t \x01(\x05\x12\x15\n\runits_covered\x18\n \x01(\x05\x12\x0c\n\x04unit\x18\x0b \x01(\t\x12\x1a\n\x12missing_characters\x18\x0c \x03(\t*[\n\x0bPromptOrder\x12\x1c\n\x18PROMPT_ORDER_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_ORDER_USEFUL\x10\x01\x12\x15\n\x11PROMPT_ORDER_LIST\x10\x02*U\n\nPromptMark\x12\x1b\n\x17PROMPT_MARK_UNSPECIFIED\x10\x00\x12\x14\n\x10PROMPT_MARK_SKIP\x10\x01\x12\x14\n\x10PROMPT_MARK_FLAG\x10\x02\x32\x81\x06\n\x0fRecorderService\x12M\n\nUploadTake\x12\x1d.voxloom.v1.UploadTakeRequest\x1a\x1e.voxloom.v1.UploadTakeResponse(\x01\x12Z\n\x0f\x44\x65leteRecording\x12\".voxloom.v1.DeleteRecordingRequest\x1a#.voxloom.v1.DeleteRecordingResponse\x12Z\n\x0fListPromptLists\x12\".voxloom.v1.ListPromptListsRequest\x1a#.voxloom.v1.ListPromptListsResponse\x12V\n\rImportPrompts\x12 .voxloom.v1.ImportPromptsRequest\x1a!.voxloom.v1.ImportPromptsResponse(\x01\x12]\n\x10RemovePromptList\x12#.voxloom.v1.RemovePromptListRequest\x1a$.voxloom.v1.RemovePromptListResponse\x12N\n\x0bListPrompts\x12\x1e.voxloom.v1.ListPromptsRequest\x1a\x1f.voxloom.v1.ListPromptsResponse\x12N\n\x0bNextPrompts\x12\x1e.voxloom.v1.NextPromptsRequest\x1a\x1f.voxloom.v1.NextPromptsResponse\x12K\n\nMarkPrompt\x12\x1d.voxloom.v1.MarkPromptRequest\x1a\x1e.voxloom.v1.MarkPromptResponse\x12\x43\n\x0bGetProgress\x12\x1e.voxloom.v1.GetProgressRequest\x1a\x14.voxloom.v1.Progressb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voxloom.v1.recorder_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TAKE']._serialized_start=65
-  _globals['_TAKE']._serialized_end=184
-  _globals['_UPLOADTAKEREQUEST']._serialized_start=186
-  _globals['_UPLOADTAKEREQUEST']._serialized_end=264
-  _globals['_UPLOADTAKERESPONSE']._serialized_start=267
-  _globals['_UPLOADTAKERESPONSE']._serialized_end=408
-  _globals['_DELETERECORDINGREQUEST']._serialized_start=410
-  _globals['_DELETERECORDINGREQUEST']._serialized_end=470
-  _globals['_DELETERECORDINGRESPONSE']._serialized_start=472
-  _globals['_DELETERECORDINGRESPONSE']._serialized_end=497
-  _globals['_RECORDERSERVICE']._serialized_start=500
-  _globals['_RECORDERSERVICE']._serialized_end=688
+  _globals['_IMPORTPROMPTSRESPONSE_REFUSEDENTRY']._loaded_options = None
+  _globals['_IMPORTPROMPTSRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
+  _globals['_IMPORTPROMPTSRESPONSE_EXAMPLESENTRY']._loaded_options = None
+  _globals['_IMPORTPROMPTSRESPONSE_EXAMPLESENTRY']._serialized_options = b'8\001'
+  _globals['_PROMPTORDER']._serialized_start=2310
+  _globals['_PROMPTORDER']._serialized_end=2401
+  _globals['_PROMPTMARK']._serialized_start=2403
+  _globals['_PROMPTMARK']._serialized_end=2488
+  _globals['_TAKE']._serialized_start=66
+  _globals['_TAKE']._serialized_end=225
+  _globals['_UPLOADTAKEREQUEST']._serialized_start=227
+  _globals['_UPLOADTAKEREQUEST']._serialized_end=305
+  _globals['_UPLOADTAKERESPONSE']._serialized_start=308
+  _globals['_UPLOADTAKERESPONSE']._serialized_end=449
+  _globals['_DELETERECORDINGREQUEST']._serialized_start=451
+  _globals['_DELETERECORDINGREQUEST']._serialized_end=511
+  _globals['_DELETERECORDINGRESPONSE']._serialized_start=513
+  _globals['_DELETERECORDINGRESPONSE']._serialized_end=538
+  _globals['_PROMPTLIST']._serialized_start=540
+  _globals['_PROMPTLIST']._serialized_end=655
+  _globals['_LISTPROMPTLISTSREQUEST']._serialized_start=657
+  _globals['_LISTPROMPTLISTSREQUEST']._serialized_end=681
+  _globals['_LISTPROMPTLISTSRESPONSE']._serialized_start=683
+  _globals['_LISTPROMPTLISTSRESPONSE']._serialized_end=747
+  _globals['_PROMPTLISTHEAD']._serialized_start=749
+  _globals['_PROMPTLISTHEAD']._serialized_end=797
+  _globals['_PROMPTFILEPART']._serialized_start=799
+  _globals['_PROMPTFILEPART']._serialized_end=843
+  _globals['_IMPORTPROMPTSREQUEST']._serialized_start=845
+  _globals['_IMPORTPROMPTSREQUEST']._serialized_end=963
+  _globals['_IMPORTPROMPTSRESPONSE']._serialized_start=966
+  _globals['_IMPORTPROMPTSRESPONSE']._serialized_end=1290
+  _globals['_IMPORTPROMPTSRESPONSE_REFUSEDENTRY']._serialized_start=1195
+  _globals['_IMPORTPROMPTSRESPONSE_REFUSEDENTRY']._serialized_end=1241
+  _globals['_IMPORTPROMPTSRESPONSE_EXAMPLESENTRY']._serialized_start=1243
+  _globals['_IMPORTPROMPTSRESPONSE_EXAMPLESENTRY']._serialized_end=1290
+  _globals['_REMOVEPROMPTLISTREQUEST']._serialized_start=1292
+  _globals['_REMOVEPROMPTLISTREQUEST']._serialized_end=1331
+  _globals['_REMOVEPROMPTLISTRESPONSE']._serialized_start=1333
+  _globals['_REMOVEPROMPTLISTRESPONSE']._serialized_end=1359
+  _globals['_PROMPT']._serialized_start=1361
+  _globals['_PROMPT']._serialized_end=1475
+  _globals['_LISTPROMPTSREQUEST']._serialized_start=1477
+  _globals['_LISTPROMPTSREQUEST']._serialized_end=1558
+  _globals['_LISTPROMPTSRESPONSE']._serialized_start=1560
+  _globals['_LISTPROMPTSRESPONSE']._serialized_end=1650
+  _globals['_NEXTPROMPTSREQUEST']._serialized_start=1652
+  _globals['_NEXTPROMPTSREQUEST']._serialized_end=1758
+  _globals['_NEXTPROMPTSRESPONSE']._serialized_start=1760
+  _globals['_NEXTPROMPTSRESPONSE']._serialized_end=1851
+  _globals['_MARKPROMPTREQUEST']._serialized_start=1854
+  _globals['_MARKPROMPTREQUEST']._serialized_end=1991
+  _globals['_MARKPROMPTRESPONSE']._serialized_start=1993
+  _globals['_MARKPROMPTRESPONSE']._serialized_end=2013
+  _globals['_GETPROGRESSREQUEST']._serialized_start=2015
+  _globals['_GETPROGRESSREQUEST']._serialized_end=2066
+  _globals['_PROGRESS']._serialized_start=2069
+  _globals['_PROGRESS']._serialized_end=2308
+  _globals['_RECORDERSERVICE']._serialized_start=2491
+  _globals['_RECORDERSERVICE']._serialized_end=3260
 # @@protoc_insertion_point(module_scope)

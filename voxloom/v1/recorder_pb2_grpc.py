@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class RecorderServiceStub(object):
-    """Takes in live audio: one take of one prompt by one speaker.
+    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+
+    A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
 
     def __init__(self, channel):
@@ -45,10 +47,47 @@ class RecorderServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.FromString,
                 _registered_method=True)
+        self.ListPromptLists = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ListPromptLists',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptListsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptListsResponse.FromString,
+                _registered_method=True)
+        self.ImportPrompts = channel.stream_unary(
+                '/voxloom.v1.RecorderService/ImportPrompts',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ImportPromptsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ImportPromptsResponse.FromString,
+                _registered_method=True)
+        self.RemovePromptList = channel.unary_unary(
+                '/voxloom.v1.RecorderService/RemovePromptList',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.RemovePromptListRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.RemovePromptListResponse.FromString,
+                _registered_method=True)
+        self.ListPrompts = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ListPrompts',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptsResponse.FromString,
+                _registered_method=True)
+        self.NextPrompts = channel.unary_unary(
+                '/voxloom.v1.RecorderService/NextPrompts',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.NextPromptsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.NextPromptsResponse.FromString,
+                _registered_method=True)
+        self.MarkPrompt = channel.unary_unary(
+                '/voxloom.v1.RecorderService/MarkPrompt',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.MarkPromptRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.MarkPromptResponse.FromString,
+                _registered_method=True)
+        self.GetProgress = channel.unary_unary(
+                '/voxloom.v1.RecorderService/GetProgress',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.GetProgressRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.Progress.FromString,
+                _registered_method=True)
 
 
 class RecorderServiceServicer(object):
-    """Takes in live audio: one take of one prompt by one speaker.
+    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+
+    A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
 
     def UploadTake(self, request_iterator, context):
@@ -67,6 +106,56 @@ class RecorderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPromptLists(self, request, context):
+        """Prompt lists: the built-in ones and those that were imported, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportPrompts(self, request_iterator, context):
+        """Reads files of prompts; a list of the same name is replaced. The first message is `list`, then come parts
+        of files (64 kB at most each), one file after the other. INVALID_ARGUMENT when no prompt can be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePromptList(self, request, context):
+        """Removes a list; recordings of its prompts stay. NOT_FOUND if there is none, INVALID_ARGUMENT if built in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrompts(self, request, context):
+        """The prompts of a list in its order, with what the speaker has done with each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NextPrompts(self, request, context):
+        """What the speaker should read next: neither recorded nor skipped, the most useful first. Empty at the end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkPrompt(self, request, context):
+        """Skips or flags a prompt for a speaker, with the reason, or takes that back. Doing it twice changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProgress(self, request, context):
+        """How far a speaker has come with a list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecorderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +169,41 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     request_deserializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.SerializeToString,
             ),
+            'ListPromptLists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPromptLists,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptListsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptListsResponse.SerializeToString,
+            ),
+            'ImportPrompts': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportPrompts,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ImportPromptsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ImportPromptsResponse.SerializeToString,
+            ),
+            'RemovePromptList': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePromptList,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.RemovePromptListRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.RemovePromptListResponse.SerializeToString,
+            ),
+            'ListPrompts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrompts,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ListPromptsResponse.SerializeToString,
+            ),
+            'NextPrompts': grpc.unary_unary_rpc_method_handler(
+                    servicer.NextPrompts,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.NextPromptsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.NextPromptsResponse.SerializeToString,
+            ),
+            'MarkPrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkPrompt,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.MarkPromptRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.MarkPromptResponse.SerializeToString,
+            ),
+            'GetProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProgress,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.GetProgressRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.Progress.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'voxloom.v1.RecorderService', rpc_method_handlers)
@@ -89,7 +213,9 @@ def add_RecorderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecorderService(object):
-    """Takes in live audio: one take of one prompt by one speaker.
+    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+
+    A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
 
     @staticmethod
@@ -136,6 +262,195 @@ class RecorderService(object):
             '/voxloom.v1.RecorderService/DeleteRecording',
             voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.SerializeToString,
             voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPromptLists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ListPromptLists',
+            voxloom_dot_v1_dot_recorder__pb2.ListPromptListsRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ListPromptListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportPrompts(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/voxloom.v1.RecorderService/ImportPrompts',
+            voxloom_dot_v1_dot_recorder__pb2.ImportPromptsRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ImportPromptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePromptList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/RemovePromptList',
+            voxloom_dot_v1_dot_recorder__pb2.RemovePromptListRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.RemovePromptListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrompts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ListPrompts',
+            voxloom_dot_v1_dot_recorder__pb2.ListPromptsRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ListPromptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NextPrompts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/NextPrompts',
+            voxloom_dot_v1_dot_recorder__pb2.NextPromptsRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.NextPromptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkPrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/MarkPrompt',
+            voxloom_dot_v1_dot_recorder__pb2.MarkPromptRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.MarkPromptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/GetProgress',
+            voxloom_dot_v1_dot_recorder__pb2.GetProgressRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.Progress.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,162 @@
+"""Which prompts there are, what a speaker has done with them, and what to read next."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from services.recorder.labels import check_language, check_reason, named_speaker
+from services.recorder.ledger import Ledger, Said, said
+from services.recorder.progress import Mark, Progress, mark, read_progress
+from services.recorder.prompt_files import Found, read_prompts
+from services.recorder.prompt_lists import Prompt, PromptList, PromptLists
+from voxloom import keys
+from voxloom.corpora.refusal import printable
+from voxloom.errors import BadInput, NotFound
+from voxloom.storage import ObjectStore
+from voxloom.text import normalize
+
+MAX_NEXT = 100
+_MAX_PAGE = 10_000
+_MAX_MISSING = 40  # characters that are told
+_NAMED = 5  # files of an import that its origin names
+
+
+@dataclass(frozen=True)
+class PromptState:
+    """A prompt as one speaker sees it."""
+
+    prompt: Prompt
+    takes: int = 0
+    recorded: bool = False
+    skipped: str = ""
+    flagged: str = ""
+    why: str = ""  # what it would add
+
+    @property
+    def open(self) -> bool:
+        return not (self.recorded or self.skipped)
+
+
+@dataclass(frozen=True)
+class Imported:
+    prompts: PromptList
+    found: Found
+    replaced: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a speaker has come with a list."""
+
+    states: list[PromptState]
+    takes: int
+    seconds: float  # of one take a prompt
+    characters: set[str]  # of the list, normalised
+    said: set[str]  # those of them that the speaker has said
+
+    @property
+    def missing(self) -> list[str]:
+        return sorted(self.characters - self.said)[:_MAX_MISSING]
+
+
+@dataclass(frozen=True)
+class _View:
+    """All that is known of a speaker and a list, of one moment."""
+
+    prompts: PromptList
+    said: Said
+    texts: list[tuple[str, str]]  # (text, language) of every take
+    progress: Progress
+
+    def states(self) -> Iterator[PromptState]:
+        name = self.prompts.name
+        for prompt in self.prompts.prompts:
+            yield PromptState(
+                prompt=prompt,
+                takes=len(self.said.takes_of(name, prompt.id)),
+                recorded=self.said.has(name, prompt.id, prompt.text),
+                skipped=self.progress.skipped.get(prompt.id, ""),
+                flagged=self.progress.flagged.get(prompt.id, ""),
+            )
+
+
+class Prompting:
+    """Methods block and can be called from many threads."""
+
+    def __init__(
+        self, store: ObjectStore, ledger: Ledger, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.lists = PromptLists(store)
+        self._store = store
+        self._ledger = ledger
+        self._now = now
+
+    def add(self, name: str, language: str, files: Mapping[str, bytes]) -> Imported:
+        """Stores a list made of files; BadInput when none of their lines can be read aloud."""
+        keys.check_id(name, "name of a prompt list")
+        found = read_prompts(files, language)
+        digest = hashlib.sha256(b"".join(files[path] for path in sorted(files))).hexdigest()
+        names = ", ".join(sorted(files)[:_NAMED]) + (" and others" if len(files) > _NAMED else "")
+        prompts = PromptList(
+            name=name,
+            language=check_language(found.language),
+            origin=printable(f"{found.format}: {names}; sha256 {digest[:16]}", 500),
+            created_at=self._now().isoformat(timespec="milliseconds"),
+            prompts=found.prompts,
+        )
+        return Imported(prompts, found, self.lists.put(prompts))
+
+    def page(self, name: str, speaker: str, after: str, limit: int) -> tuple[PromptList, list[PromptState]]:
+        """Up to `limit` prompts behind the id `after`, in the list's order."""
+        if not 0 <= limit <= _MAX_PAGE:
+            raise BadInput(f"limit is {limit}; expected 0 to {_MAX_PAGE}")
+        prompts = self.lists.get(name)
+        states = list(self._view(prompts, speaker).states() if speaker else map(PromptState, prompts.prompts))
+        start = _position(prompts, after) + 1 if after else 0
+        return prompts, states[start : start + (limit or 1000)]
+
+    def next(self, name: str, speaker: str, count: int) -> tuple[PromptList, list[PromptState]]:
+        """Prompts that are neither recorded nor skipped."""
+        if not 0 <= count <= MAX_NEXT:
+            raise BadInput(f"count is {count}; expected 1 to {MAX_NEXT}")
+        prompts = self.lists.get(name)
+        states = [state for state in self._view(prompts, speaker).states() if state.open]
+        return prompts, states[: count or 1]
+
+    def mark(self, name: str, speaker: str, prompt_id: str, kind: Mark, reason: str) -> None:
+        """Skips or flags; without a reason it is taken back. NotFound unless the list has the prompt."""
+        prompts = self.lists.get(name)
+        _position(prompts, prompt_id)
+        checked = check_reason(reason) if reason else ""
+        mark(self._store, (named_speaker(speaker), name), kind, prompt_id, checked)
+
+    def standing(self, name: str, speaker: str) -> Standing:
+        prompts = self.lists.get(name)
+        view = self._view(prompts, speaker)
+        takes = [view.said.takes_of(name, prompt.id) for prompt in prompts.prompts]
+        characters = _characters((prompt.text, prompts.language) for prompt in prompts.prompts)
+        return Standing(
+            states=list(view.states()),
+            takes=sum(map(len, takes)),
+            seconds=sum(each[-1].levels.duration_s for each in takes if each),
+            characters=characters,
+            said=characters & _characters(iter(view.texts)),
+        )
+
+    def _view(self, prompts: PromptList, speaker: str) -> _View:
+        who = named_speaker(speaker)
+        takes = self._ledger.takes(who)
+        texts = [(take.text, take.language) for take in takes]
+        return _View(prompts, said(takes), texts, read_progress(self._store, who, prompts.name))
+
+
+def _position(prompts: PromptList, prompt_id: str) -> int:
+    for index, prompt in enumerate(prompts.prompts):
+        if prompt.id == prompt_id:
+            return index
+    raise NotFound(f"prompt list {prompts.name} has no prompt {prompt_id[:100]!r}")
+
+
+def _characters(texts: Iterator[tuple[str, str]]) -> set[str]:
+    return {char for text, language in texts for char in normalize(text, language) if char != " "}

@@ -27,6 +27,21 @@ class AudioLevels(Part):
     source_channels: int
 
 
+class TakeQuality(Part):
+    """What the recorder measured of a live take, beside its levels."""
+
+    loudness_lufs: float  # ITU-R BS.1770
+    snr_db: float  # estimated from the pauses
+    leading_silence_s: float
+    trailing_silence_s: float
+    first_level_db: float  # of the first and last 20 ms, against loud speech of the take
+    last_level_db: float
+    dc_offset: float  # -1 to 1
+    high_band_db: float  # the largest share above 4.2 kHz in a loud frame
+    speech_s: float  # from the first word to the last
+    letters_per_s: float  # in that time
+
+
 class RawUtterance(Record):
     """raw/<source>/<speaker>/<utterance>.json, beside the WAV of the same name."""
 
@@ -47,6 +62,8 @@ class RawUtterance(Record):
     fingerprint: str = ""  # of the audio, `voxloom.fingerprint`; "" in records of a release before it
     prompt_list: str = ""  # the prompt that was read, where it came from a list
     prompt_id: str = ""
+    quality: TakeQuality | None = None  # None unless recorded live by a release that measures it
+    accepted_anyway: list[str] = Field(default_factory=list)  # checks that failed and were overruled
 
 
 class Utterance(BaseModel):

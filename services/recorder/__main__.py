@@ -19,13 +19,14 @@ MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at onc
 
 
 def build(config: RecorderConfig, store: ObjectStore, bus: EventBus) -> Service:
-    takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s))
+    ledger = Ledger(store)
+    takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s), ledger)
     uploads = Uploads(
         max_bytes=config.recorder_max_upload_bytes,
         max_uploads=config.recorder_max_uploads,
         upload_s=config.recorder_upload_s,
     )
-    servicer = RecorderServicer(takes, Prompting(store, Ledger(store)), uploads)
+    servicer = RecorderServicer(takes, Prompting(store, ledger), uploads)
     return Service(
         name="recorder",
         address=f"{config.grpc_host}:{config.recorder_port}",

@@ -1,7 +1,8 @@
 """What each speaker has recorded: the records in the store, of which only new ones are read again."""
 
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from voxloom.threads import ordered_map
 
 SOURCE = "user_recorded"
 _MAX_SPEAKERS = 8  # in memory; 10,000 takes of one are some 30 MB
+_RECENT_S = 60.0
 _READERS = 8  # small reads, mostly waits
 
 
@@ -21,16 +23,27 @@ _READERS = 8  # small reads, mostly waits
 class _Known:
     lock: threading.Lock = field(default_factory=threading.Lock)
     takes: dict[str, tuple[str, RawUtterance]] = field(default_factory=dict)  # key -> (etag, record)
+    looked_at: float | None = None  # seconds
 
 
 class Ledger:
     """The store is listed at every call, so that what others wrote or deleted is seen at once; a record whose
     etag is known is not read again. Can be called from many threads."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
+
+    def recent(self, speaker: str) -> list[RawUtterance]:
+        """The takes as they were a minute ago, or now: for what need not be exact at every upload."""
+        known = self._of(speaker)
+        with known.lock:
+            fresh = known.looked_at is not None and self._clock() - known.looked_at < _RECENT_S
+            if fresh:
+                return [record for _, (_, record) in sorted(known.takes.items())]
+        return self.takes(speaker)
 
     def takes(self, speaker: str) -> list[RawUtterance]:
         """All takes of a speaker, by utterance. Records that cannot be read are no takes here; a dataset's
@@ -44,6 +57,7 @@ class Ledger:
                 for key, record in zip(missing, read, strict=True):
                     if record is not None:
                         known.takes[key] = (there[key], record)
+            known.looked_at = self._clock()
             return [record for _, (_, record) in sorted(known.takes.items())]
 
     def _list(self, speaker: str) -> Iterator[tuple[str, str]]:

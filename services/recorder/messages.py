@@ -1,8 +1,10 @@
 """Values to messages."""
 
+from services.recorder.checks import Finding
 from services.recorder.prompt_lists import PromptList
 from services.recorder.prompting import Imported, PromptState, Standing
-from services.recorder.takes import StoredTake
+from services.recorder.takes import Checked, StoredTake
+from voxloom.manifest import AudioLevels, TakeQuality
 from voxloom.v1 import audio_pb2
 from voxloom.v1 import recorder_pb2 as pb
 
@@ -12,9 +14,33 @@ def stored_take(take: StoredTake) -> pb.UploadTakeResponse:
         utterance=take.record.utterance,
         speaker=take.record.speaker,
         record_key=take.record_key,
-        checks=audio_pb2.AudioChecks(**take.record.levels.model_dump()),
+        checks=_levels(take.record.levels),
         already_stored=take.already_stored,
+        findings=map(_finding, take.findings),
+        quality=quality(take.record.quality),
     )
+
+
+def checked_take(checked: Checked) -> pb.CheckTakeResponse:
+    return pb.CheckTakeResponse(
+        findings=map(_finding, checked.findings),
+        checks=_levels(checked.heard.levels),
+        quality=quality(checked.heard.quality),
+    )
+
+
+def quality(found: TakeQuality | None) -> pb.TakeQuality | None:
+    """None of a take that an earlier release stored."""
+    names = {each.name for each in pb.TakeQuality.DESCRIPTOR.fields}
+    return pb.TakeQuality(**found.model_dump(include=names)) if found else None
+
+
+def _levels(levels: AudioLevels) -> audio_pb2.AudioChecks:
+    return audio_pb2.AudioChecks(**levels.model_dump())
+
+
+def _finding(finding: Finding) -> pb.TakeFinding:
+    return pb.TakeFinding(check=finding.check, message=finding.message, hint=finding.is_hint)
 
 
 def prompt_list(prompts: PromptList) -> pb.PromptList:
@@ -46,7 +72,6 @@ def prompt(state: PromptState) -> pb.Prompt:
         recorded=state.recorded,
         skipped=state.skipped,
         flagged=state.flagged,
-        why=state.why,
     )
 
 

@@ -13,6 +13,7 @@ from services.recorder.prompt_lists import Prompt, PromptList, PromptLists
 from voxloom import keys
 from voxloom.corpora.refusal import printable
 from voxloom.errors import BadInput, NotFound
+from voxloom.manifest import RawUtterance
 from voxloom.storage import ObjectStore
 from voxloom.text import normalize
 
@@ -31,7 +32,6 @@ class PromptState:
     recorded: bool = False
     skipped: str = ""
     flagged: str = ""
-    why: str = ""  # what it would add
 
     @property
     def open(self) -> bool:
@@ -51,7 +51,7 @@ class Standing:
 
     states: list[PromptState]
     takes: int
-    seconds: float  # of one take a prompt
+    seconds: float  # of the latest take of each prompt
     characters: set[str]  # of the list, normalised
     said: set[str]  # those of them that the speaker has said
 
@@ -139,7 +139,7 @@ class Prompting:
         return Standing(
             states=list(view.states()),
             takes=sum(map(len, takes)),
-            seconds=sum(each[-1].levels.duration_s for each in takes if each),
+            seconds=sum(_latest(each).levels.duration_s for each in takes if each),
             characters=characters,
             said=characters & _characters(iter(view.texts)),
         )
@@ -156,6 +156,10 @@ def _position(prompts: PromptList, prompt_id: str) -> int:
         if prompt.id == prompt_id:
             return index
     raise NotFound(f"prompt list {prompts.name} has no prompt {prompt_id[:100]!r}")
+
+
+def _latest(takes: list[RawUtterance]) -> RawUtterance:
+    return max(takes, key=lambda take: (take.created_at, take.utterance))
 
 
 def _characters(texts: Iterator[tuple[str, str]]) -> set[str]:

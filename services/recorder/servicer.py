@@ -31,8 +31,20 @@ class RecorderServicer(recorder_pb2_grpc.RecorderServiceServicer):
     async def UploadTake(self, requests: TakeRequests, context: Any) -> pb.UploadTakeResponse:
         with self._uploads.slot("takes"):
             upload = await self._uploads.take(requests)
-            take = await blocking(self._takes.add, upload.labels, upload.data, upload.pcm16)
+            take = await blocking(
+                self._takes.add,
+                upload.labels,
+                upload.data,
+                upload.pcm16,
+                accept_anyway=upload.accept_anyway,
+            )
         return messages.stored_take(take)
+
+    async def CheckTake(self, requests: TakeRequests, context: Any) -> pb.CheckTakeResponse:
+        with self._uploads.slot("takes"):
+            upload = await self._uploads.take(requests)
+            checked = await blocking(self._takes.check, upload.labels, upload.data, upload.pcm16)
+        return messages.checked_take(checked)
 
     async def DeleteRecording(
         self, request: pb.DeleteRecordingRequest, context: Any

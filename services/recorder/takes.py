@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.recorder.checks import Pcm16, check_take, decode_take
+from services.recorder.checks import Finding, Heard, Pcm16, decode_take, find_faults, refuse_useless
 from services.recorder.labels import Labels, is_id, speaker_id
-from services.recorder.ledger import SOURCE
+from services.recorder.ledger import SOURCE, Ledger
+from services.recorder.quality import measure_quality, pace_of
 from voxloom import audio, keys
 from voxloom.audio import Audio, Limits
 from voxloom.bus import EventBus, new_event
@@ -21,7 +22,7 @@ from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec
 from voxloom.forgotten import digest as digest_of
 from voxloom.jobs import Jobs
-from voxloom.manifest import AudioLevels, RawUtterance
+from voxloom.manifest import RawUtterance
 from voxloom.storage import ObjectStore, exists, read_model, write_model
 from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
 
@@ -35,6 +36,22 @@ class StoredTake:
     record: RawUtterance
     record_key: str
     already_stored: bool
+    findings: list[Finding]  # hints, and what was overruled
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A take that can be stored."""
+
+    clip: Audio
+    heard: Heard
+    findings: list[Finding]
+
+    def refuse_faults(self) -> None:
+        """BadInput with every reason, unless all of them are hints."""
+        faults = [finding.message for finding in self.findings if not finding.is_hint]
+        if faults:
+            raise BadInput("; ".join(faults))
 
 
 class Takes:
@@ -45,21 +62,41 @@ class Takes:
         store: ObjectStore,
         bus: EventBus,
         limits: Limits,
+        ledger: Ledger | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._bus = bus
         self._limits = limits
+        self._ledger = ledger or Ledger(store)
         self._now = now
         self._locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
 
-    def add(self, labels: Labels, data: bytes, pcm16: Pcm16 | None) -> StoredTake:
-        """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
+    def check(self, labels: Labels, data: bytes, pcm16: Pcm16 | None) -> Checked:
+        """Everything that is found of a take; BadInput when it is no take at all."""
         clip = decode_take(data, pcm16, self._limits)
         levels = audio.measure(clip)
-        check_take(clip, levels, self._limits, labels.text)
-        wav = audio.encode_wav(clip.samples)
-        take = self._write(self._record(labels, clip, levels, wav), wav)
+        refuse_useless(clip, levels, self._limits)
+        heard = Heard(labels.text, levels, measure_quality(clip.samples, labels.text))
+        earlier = self._ledger.recent(labels.speaker)
+        pace = pace_of(
+            (take.text, take.quality)
+            for take in earlier
+            if take.quality and not take.accepted_anyway and take.language == labels.language
+        )
+        return Checked(clip, heard, find_faults(heard, pace))
+
+    def add(
+        self, labels: Labels, data: bytes, pcm16: Pcm16 | None, *, accept_anyway: bool = False
+    ) -> StoredTake:
+        """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
+        checked = self.check(labels, data, pcm16)
+        wav = audio.encode_wav(checked.clip.samples)
+        record = self._record(labels, checked, wav)
+        # A take that is there was judged when it came: a client that asks again must not be told otherwise.
+        if not accept_anyway and not self._is_stored(record):
+            checked.refuse_faults()
+        take = self._write(record, wav, checked.findings)
         body = RecordingStored(
             utterance=take.record.utterance,
             speaker=take.record.speaker,
@@ -86,7 +123,10 @@ class Takes:
                 self._store.delete(wav_key)
                 _log.info("removed %s: no record names it, its upload was cut off", wav_key)
 
-    def _record(self, labels: Labels, clip: Audio, levels: AudioLevels, wav: bytes) -> RawUtterance:
+    def _is_stored(self, record: RawUtterance) -> bool:
+        return exists(self._store, keys.raw_record(SOURCE, record.speaker, record.utterance))
+
+    def _record(self, labels: Labels, checked: Checked, wav: bytes) -> RawUtterance:
         digest = hashlib.sha256(wav).hexdigest()
         return RawUtterance(
             utterance=utterance_id(labels.speaker, labels.text, digest),
@@ -97,26 +137,28 @@ class Takes:
             text=labels.text,
             language=labels.language,
             audio_sha256=digest,
-            levels=levels,
+            levels=checked.heard.levels,
             created_at=self._now().isoformat(timespec="milliseconds"),
-            fingerprint=fingerprint(clip.samples),
+            fingerprint=fingerprint(checked.clip.samples),
             prompt_list=labels.prompt_list,
             prompt_id=labels.prompt_id,
+            quality=checked.heard.quality,
+            accepted_anyway=[each.check for each in checked.findings if not each.is_hint],
         )
 
-    def _write(self, record: RawUtterance, wav: bytes) -> StoredTake:
+    def _write(self, record: RawUtterance, wav: bytes, findings: list[Finding]) -> StoredTake:
         """The WAV first: a record without its audio must never be seen. A WAV without record is no take."""
         key = keys.raw_record(SOURCE, record.speaker, record.utterance)
         with self._lock(key):
             if exists(self._store, key):
-                return self._existing(key, record)
+                return self._existing(key, record, findings)
             self._check_wanted(record)
             self._store.put(keys.raw_audio(SOURCE, record.speaker, record.utterance), wav)
             try:
                 write_model(self._store, key, record, if_absent=True)
             except Conflict:  # another recorder was faster with the same take
-                return self._existing(key, record)
-        return StoredTake(record, key, already_stored=False)
+                return self._existing(key, record, findings)
+        return StoredTake(record, key, False, findings)
 
     def _check_wanted(self, record: RawUtterance) -> None:
         names = {"utterance": record.utterance, "speaker": f"{SOURCE}/{record.speaker}"}
@@ -127,14 +169,14 @@ class Takes:
                     f"voxloom forget --undo --{kind} {name}"
                 )
 
-    def _existing(self, key: str, wanted: RawUtterance) -> StoredTake:
+    def _existing(self, key: str, wanted: RawUtterance, findings: list[Finding]) -> StoredTake:
         found = read_model(self._store, key, RawUtterance)
         if found.language != wanted.language:
             raise Conflict(
                 f"this take is stored as {found.utterance} in language {found.language!r}, not "
                 f"{wanted.language!r}; delete it first to change that"
             )
-        return StoredTake(found, key, already_stored=True)
+        return StoredTake(found, key, True, findings)
 
     def _remove(self, speaker: str, utterance: str) -> bool:
         """The record first: without it there is no take. A delete that was cut off after it is finished."""

@@ -24,6 +24,7 @@ class Upload:
     labels: Labels
     pcm16: Pcm16 | None
     data: bytes
+    accept_anyway: bool
 
 
 class Uploads:
@@ -59,7 +60,7 @@ class Uploads:
             ) from None
         if take.audio_bytes and take.audio_bytes != len(data):
             raise BadInput(f"{len(data)} of {take.audio_bytes} bytes of audio arrived; send the take again")
-        return Upload(labels, _pcm16(take.format), data)
+        return Upload(labels, _pcm16(take.format), data, take.accept_anyway)
 
     async def prompt_files(self, requests: PromptRequests) -> tuple[pb.PromptListHead, dict[str, bytes]]:
         """The head, and the files by path."""

@@ -10,7 +10,7 @@ import typer
 from voxloom import keys
 from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
 from voxloom.cli.feed import upload
-from voxloom.cli.output import JsonOption, percent, print_json, say, table, when
+from voxloom.cli.output import JsonOption, print_json, say, table, when
 from voxloom.errors import BadInput
 from voxloom.v1 import recorder_pb2 as pb
 
@@ -58,7 +58,7 @@ def add(
     say(f"{answer.list.name}: {answer.list.prompts} prompts ({answer.list.language}, {answer.format}){again}")
     for reason, count in sorted(answer.refused.items()):
         say(f"  left out: {count} {reason} ({answer.examples[reason]})", "yellow")
-    say(f"read them: voxloom record --prompts {answer.list.name} --speaker NAME")
+    say(f"what to read first: voxloom prompts next {answer.list.name} --speaker NAME")
 
 
 @app.command("list")
@@ -124,7 +124,7 @@ def next_(
         request = pb.NextPromptsRequest(list=name, speaker=speaker, count=count)
         answer = recorder.NextPrompts(request, timeout=CALL_TIMEOUT_S)
     if json_:
-        print_json({"basis": answer.basis, "prompts": [prompt_as_dict(each) for each in answer.prompts]})
+        print_json({"prompts": [prompt_as_dict(each) for each in answer.prompts]})
     elif not answer.prompts:
         say(f"{speaker} has read or skipped every prompt of {name}")
     else:
@@ -154,15 +154,12 @@ def tell_progress(progress: pb.Progress) -> None:
         f"{progress.skipped} skipped, {progress.flagged} flagged"
     )
     covered = f"{progress.characters_covered} of {progress.characters} characters"
-    if progress.units:
-        share = percent(progress.units_covered / progress.units)
-        covered += f", {progress.units_covered} of {progress.units} {progress.unit} ({share})"
     missing = " ".join(progress.missing_characters)
     say(f"covered: {covered}{'; missing: ' + missing if missing else ''}")
 
 
 def prompt_as_dict(prompt: pb.Prompt) -> dict[str, Any]:
-    names = ("id", "text", "takes", "recorded", "skipped", "flagged", "why")
+    names = ("id", "text", "takes", "recorded", "skipped", "flagged")
     return {name: getattr(prompt, name) for name in names}
 
 

@@ -25,6 +25,9 @@ def record(
     text: Annotated[str, typer.Option(help="The sentence that was read aloud.")],
     speaker: Annotated[str, typer.Option(help="Who read it; any name.")],
     language: Annotated[str, typer.Option(help="BCP 47.")] = "en",
+    accept_anyway: Annotated[
+        bool, typer.Option("--accept-anyway", help="Store it although a check fails; which, is kept with it.")
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Store a recording of your own: checked, and learned from at the next retraining.
@@ -33,13 +36,16 @@ def record(
     Example:  voxloom record take.wav --text "go left at the bridge" --speaker Ada
               arecord -d 4 -f S16_LE -r 16000 | voxloom record - --text "stop" --speaker Ada
     """
-    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language)
+    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language, accept_anyway=accept_anyway)
     with client("recorder", data) as recorder:
         stored = send_take(recorder, take, read_audio(file))
     checks = stored.checks
     again = ", the same take was there before" if stored.already_stored else ""
     say(f"stored {stored.utterance} of {stored.speaker}{again}")
-    say(f"{checks.duration_s:.1f} s, peak {checks.peak_dbfs:.0f} dBFS, level {checks.rms_dbfs:.0f} dBFS")
+    measured = f"{stored.quality.loudness_lufs:.0f} LUFS, {stored.quality.snr_db:.0f} dB above the noise"
+    say(f"{checks.duration_s:.1f} s, peak {checks.peak_dbfs:.0f} dBFS, {measured}")
+    for finding in stored.findings:
+        say(f"{finding.check}: {finding.message}", "yellow")
 
 
 def read_audio(file: str) -> bytes:

@@ -8,26 +8,17 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class PromptOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    PROMPT_ORDER_UNSPECIFIED: _ClassVar[PromptOrder]
-    PROMPT_ORDER_USEFUL: _ClassVar[PromptOrder]
-    PROMPT_ORDER_LIST: _ClassVar[PromptOrder]
-
 class PromptMark(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PROMPT_MARK_UNSPECIFIED: _ClassVar[PromptMark]
     PROMPT_MARK_SKIP: _ClassVar[PromptMark]
     PROMPT_MARK_FLAG: _ClassVar[PromptMark]
-PROMPT_ORDER_UNSPECIFIED: PromptOrder
-PROMPT_ORDER_USEFUL: PromptOrder
-PROMPT_ORDER_LIST: PromptOrder
 PROMPT_MARK_UNSPECIFIED: PromptMark
 PROMPT_MARK_SKIP: PromptMark
 PROMPT_MARK_FLAG: PromptMark
 
 class Take(_message.Message):
-    __slots__ = ("prompt", "speaker", "language", "format", "audio_bytes", "prompt_list", "prompt_id")
+    __slots__ = ("prompt", "speaker", "language", "format", "audio_bytes", "prompt_list", "prompt_id", "accept_anyway")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +26,7 @@ class Take(_message.Message):
     AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROMPT_LIST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_ANYWAY_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     speaker: str
     language: str
@@ -42,7 +34,8 @@ class Take(_message.Message):
     audio_bytes: int
     prompt_list: str
     prompt_id: str
-    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio_bytes: _Optional[int] = ..., prompt_list: _Optional[str] = ..., prompt_id: _Optional[str] = ...) -> None: ...
+    accept_anyway: bool
+    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio_bytes: _Optional[int] = ..., prompt_list: _Optional[str] = ..., prompt_id: _Optional[str] = ..., accept_anyway: bool = ...) -> None: ...
 
 class UploadTakeRequest(_message.Message):
     __slots__ = ("take", "audio")
@@ -53,18 +46,60 @@ class UploadTakeRequest(_message.Message):
     def __init__(self, take: _Optional[_Union[Take, _Mapping]] = ..., audio: _Optional[bytes] = ...) -> None: ...
 
 class UploadTakeResponse(_message.Message):
-    __slots__ = ("utterance", "speaker", "record_key", "checks", "already_stored")
+    __slots__ = ("utterance", "speaker", "record_key", "checks", "already_stored", "findings", "quality")
     UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     RECORD_KEY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     ALREADY_STORED_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     utterance: str
     speaker: str
     record_key: str
     checks: _audio_pb2.AudioChecks
     already_stored: bool
-    def __init__(self, utterance: _Optional[str] = ..., speaker: _Optional[str] = ..., record_key: _Optional[str] = ..., checks: _Optional[_Union[_audio_pb2.AudioChecks, _Mapping]] = ..., already_stored: bool = ...) -> None: ...
+    findings: _containers.RepeatedCompositeFieldContainer[TakeFinding]
+    quality: TakeQuality
+    def __init__(self, utterance: _Optional[str] = ..., speaker: _Optional[str] = ..., record_key: _Optional[str] = ..., checks: _Optional[_Union[_audio_pb2.AudioChecks, _Mapping]] = ..., already_stored: bool = ..., findings: _Optional[_Iterable[_Union[TakeFinding, _Mapping]]] = ..., quality: _Optional[_Union[TakeQuality, _Mapping]] = ...) -> None: ...
+
+class TakeFinding(_message.Message):
+    __slots__ = ("check", "message", "hint")
+    CHECK_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    check: str
+    message: str
+    hint: bool
+    def __init__(self, check: _Optional[str] = ..., message: _Optional[str] = ..., hint: bool = ...) -> None: ...
+
+class TakeQuality(_message.Message):
+    __slots__ = ("loudness_lufs", "snr_db", "leading_silence_s", "trailing_silence_s", "dc_offset", "speech_s", "letters_per_s")
+    LOUDNESS_LUFS_FIELD_NUMBER: _ClassVar[int]
+    SNR_DB_FIELD_NUMBER: _ClassVar[int]
+    LEADING_SILENCE_S_FIELD_NUMBER: _ClassVar[int]
+    TRAILING_SILENCE_S_FIELD_NUMBER: _ClassVar[int]
+    DC_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_S_FIELD_NUMBER: _ClassVar[int]
+    LETTERS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    loudness_lufs: float
+    snr_db: float
+    leading_silence_s: float
+    trailing_silence_s: float
+    dc_offset: float
+    speech_s: float
+    letters_per_s: float
+    def __init__(self, loudness_lufs: _Optional[float] = ..., snr_db: _Optional[float] = ..., leading_silence_s: _Optional[float] = ..., trailing_silence_s: _Optional[float] = ..., dc_offset: _Optional[float] = ..., speech_s: _Optional[float] = ..., letters_per_s: _Optional[float] = ...) -> None: ...
+
+class CheckTakeResponse(_message.Message):
+    __slots__ = ("findings", "checks", "quality")
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    findings: _containers.RepeatedCompositeFieldContainer[TakeFinding]
+    checks: _audio_pb2.AudioChecks
+    quality: TakeQuality
+    def __init__(self, findings: _Optional[_Iterable[_Union[TakeFinding, _Mapping]]] = ..., checks: _Optional[_Union[_audio_pb2.AudioChecks, _Mapping]] = ..., quality: _Optional[_Union[TakeQuality, _Mapping]] = ...) -> None: ...
 
 class DeleteRecordingRequest(_message.Message):
     __slots__ = ("utterance", "speaker")
@@ -167,22 +202,20 @@ class RemovePromptListResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Prompt(_message.Message):
-    __slots__ = ("id", "text", "takes", "recorded", "skipped", "flagged", "why")
+    __slots__ = ("id", "text", "takes", "recorded", "skipped", "flagged")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TAKES_FIELD_NUMBER: _ClassVar[int]
     RECORDED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
     FLAGGED_FIELD_NUMBER: _ClassVar[int]
-    WHY_FIELD_NUMBER: _ClassVar[int]
     id: str
     text: str
     takes: int
     recorded: bool
     skipped: str
     flagged: str
-    why: str
-    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., takes: _Optional[int] = ..., recorded: bool = ..., skipped: _Optional[str] = ..., flagged: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., takes: _Optional[int] = ..., recorded: bool = ..., skipped: _Optional[str] = ..., flagged: _Optional[str] = ...) -> None: ...
 
 class ListPromptsRequest(_message.Message):
     __slots__ = ("list", "speaker", "after", "limit")
@@ -207,26 +240,22 @@ class ListPromptsResponse(_message.Message):
     def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., language: _Optional[str] = ..., last: bool = ...) -> None: ...
 
 class NextPromptsRequest(_message.Message):
-    __slots__ = ("list", "speaker", "count", "order")
+    __slots__ = ("list", "speaker", "count")
     LIST_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
-    ORDER_FIELD_NUMBER: _ClassVar[int]
     list: str
     speaker: str
     count: int
-    order: PromptOrder
-    def __init__(self, list: _Optional[str] = ..., speaker: _Optional[str] = ..., count: _Optional[int] = ..., order: _Optional[_Union[PromptOrder, str]] = ...) -> None: ...
+    def __init__(self, list: _Optional[str] = ..., speaker: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class NextPromptsResponse(_message.Message):
-    __slots__ = ("prompts", "language", "basis")
+    __slots__ = ("prompts", "language")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    BASIS_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedCompositeFieldContainer[Prompt]
     language: str
-    basis: str
-    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., language: _Optional[str] = ..., basis: _Optional[str] = ...) -> None: ...
+    def __init__(self, prompts: _Optional[_Iterable[_Union[Prompt, _Mapping]]] = ..., language: _Optional[str] = ...) -> None: ...
 
 class MarkPromptRequest(_message.Message):
     __slots__ = ("list", "speaker", "prompt_id", "mark", "reason", "undo")
@@ -257,7 +286,7 @@ class GetProgressRequest(_message.Message):
     def __init__(self, list: _Optional[str] = ..., speaker: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("prompts", "recorded", "skipped", "flagged", "takes", "minutes", "characters", "characters_covered", "units", "units_covered", "unit", "missing_characters")
+    __slots__ = ("prompts", "recorded", "skipped", "flagged", "takes", "minutes", "characters", "characters_covered", "missing_characters")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     RECORDED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
@@ -266,9 +295,6 @@ class Progress(_message.Message):
     MINUTES_FIELD_NUMBER: _ClassVar[int]
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     CHARACTERS_COVERED_FIELD_NUMBER: _ClassVar[int]
-    UNITS_FIELD_NUMBER: _ClassVar[int]
-    UNITS_COVERED_FIELD_NUMBER: _ClassVar[int]
-    UNIT_FIELD_NUMBER: _ClassVar[int]
     MISSING_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     prompts: int
     recorded: int
@@ -278,8 +304,5 @@ class Progress(_message.Message):
     minutes: float
     characters: int
     characters_covered: int
-    units: int
-    units_covered: int
-    unit: str
     missing_characters: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, prompts: _Optional[int] = ..., recorded: _Optional[int] = ..., skipped: _Optional[int] = ..., flagged: _Optional[int] = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ..., characters: _Optional[int] = ..., characters_covered: _Optional[int] = ..., units: _Optional[int] = ..., units_covered: _Optional[int] = ..., unit: _Optional[str] = ..., missing_characters: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, prompts: _Optional[int] = ..., recorded: _Optional[int] = ..., skipped: _Optional[int] = ..., flagged: _Optional[int] = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ..., characters: _Optional[int] = ..., characters_covered: _Optional[int] = ..., missing_characters: _Optional[_Iterable[str]] = ...) -> None: ...

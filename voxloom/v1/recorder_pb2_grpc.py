@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RecorderServiceStub(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -41,6 +41,11 @@ class RecorderServiceStub(object):
                 '/voxloom.v1.RecorderService/UploadTake',
                 request_serializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.FromString,
+                _registered_method=True)
+        self.CheckTake = channel.stream_unary(
+                '/voxloom.v1.RecorderService/CheckTake',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.CheckTakeResponse.FromString,
                 _registered_method=True)
         self.DeleteRecording = channel.unary_unary(
                 '/voxloom.v1.RecorderService/DeleteRecording',
@@ -85,7 +90,7 @@ class RecorderServiceStub(object):
 
 
 class RecorderServiceServicer(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -93,7 +98,14 @@ class RecorderServiceServicer(object):
     def UploadTake(self, request_iterator, context):
         """Stores one take. The first message is `take`, the rest `audio` chunks (64 kB at most each).
         INVALID_ARGUMENT names what is wrong with the audio or its labels and what to do;
-        nothing is stored then. Sending the same take (same speaker, text and audio) again changes nothing.
+        nothing is stored then; `accept_anyway` overrules what is marked so in TakeFinding. Sending the same take (same speaker, text and audio) again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckTake(self, request_iterator, context):
+        """Checks a take as UploadTake does, and stores nothing. INVALID_ARGUMENT for what cannot be overruled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,7 +148,7 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def NextPrompts(self, request, context):
-        """What the speaker should read next: neither recorded nor skipped, the most useful first. Empty at the end.
+        """What the speaker should read next: neither recorded nor skipped, in the order of the list. Empty at the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,6 +175,11 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.UploadTake,
                     request_deserializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.SerializeToString,
+            ),
+            'CheckTake': grpc.stream_unary_rpc_method_handler(
+                    servicer.CheckTake,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.CheckTakeResponse.SerializeToString,
             ),
             'DeleteRecording': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteRecording,
@@ -213,7 +230,7 @@ def add_RecorderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecorderService(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompt is worth reading next.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -235,6 +252,33 @@ class RecorderService(object):
             '/voxloom.v1.RecorderService/UploadTake',
             voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.SerializeToString,
             voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckTake(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/voxloom.v1.RecorderService/CheckTake',
+            voxloom_dot_v1_dot_recorder__pb2.UploadTakeRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.CheckTakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

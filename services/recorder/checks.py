@@ -42,6 +42,16 @@ class Check(StrEnum):
     NARROW_BAND = "narrow_band"
 
 
+class Refused(StrEnum):
+    """Which faults are a reason to refuse a take that holds speech."""
+
+    SPOILING = (
+        "spoiling"  # what would spoil a training: too short for its text, clipped beyond an import's limit
+    )
+    ALL = "all"  # whoever reads has the sentence still in the ear, and can read it again
+    NONE = "none"
+
+
 HINTS = frozenset({Check.SILENCE, Check.LONG, Check.NARROW_BAND})
 
 

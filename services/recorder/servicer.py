@@ -36,7 +36,7 @@ class RecorderServicer(recorder_pb2_grpc.RecorderServiceServicer):
                 upload.labels,
                 upload.data,
                 upload.pcm16,
-                accept_anyway=upload.accept_anyway,
+                upload.refused,
             )
         return messages.stored_take(take)
 

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.recorder.checks import Finding, Heard, Pcm16, decode_take, find_faults, refuse_useless
+from services.recorder.checks import (
+    Check,
+    Finding,
+    Heard,
+    Pcm16,
+    Refused,
+    decode_take,
+    find_faults,
+    refuse_useless,
+)
 from services.recorder.labels import Labels, is_id, speaker_id
 from services.recorder.ledger import SOURCE, Ledger
 from services.recorder.quality import measure_quality, pace_of
@@ -36,7 +45,7 @@ class StoredTake:
     record: RawUtterance
     record_key: str
     already_stored: bool
-    findings: list[Finding]  # hints, and what was overruled
+    findings: list[Finding]  # what is not good about it
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,19 @@ class Checked:
     clip: Audio
     heard: Heard
     findings: list[Finding]
+    limits: Limits
 
-    def refuse_faults(self) -> None:
-        """BadInput with every reason, unless all of them are hints."""
-        faults = [finding.message for finding in self.findings if not finding.is_hint]
-        if faults:
-            raise BadInput("; ".join(faults))
+    def refuse_faults(self, refused: Refused = Refused.ALL) -> None:
+        """BadInput with every reason, if there is one to refuse the take."""
+        faults = [finding for finding in self.findings if not finding.is_hint]
+        if (refused is Refused.ALL and faults) or (
+            any(map(self._spoils, faults)) and refused is not Refused.NONE
+        ):
+            raise BadInput("; ".join(finding.message for finding in faults))
+
+    def _spoils(self, fault: Finding) -> bool:
+        clipped = self.heard.levels.clipped_fraction > self.limits.max_clipped
+        return fault.check is Check.TOO_FAST or (fault.check is Check.CLIPPED and clipped)
 
 
 class Takes:
@@ -84,18 +100,18 @@ class Takes:
             for take in earlier
             if take.quality and not take.accepted_anyway and take.language == labels.language
         )
-        return Checked(clip, heard, find_faults(heard, pace))
+        return Checked(clip, heard, find_faults(heard, pace), self._limits)
 
     def add(
-        self, labels: Labels, data: bytes, pcm16: Pcm16 | None, *, accept_anyway: bool = False
+        self, labels: Labels, data: bytes, pcm16: Pcm16 | None, refused: Refused = Refused.SPOILING
     ) -> StoredTake:
         """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
         checked = self.check(labels, data, pcm16)
         wav = audio.encode_wav(checked.clip.samples)
         record = self._record(labels, checked, wav)
         # A take that is there was judged when it came: a client that asks again must not be told otherwise.
-        if not accept_anyway and not self._is_stored(record):
-            checked.refuse_faults()
+        if not self._is_stored(record):
+            checked.refuse_faults(refused)
         take = self._write(record, wav, checked.findings)
         body = RecordingStored(
             utterance=take.record.utterance,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from services.recorder.checks import Pcm16
+from services.recorder.checks import Pcm16, Refused
 from services.recorder.labels import Labels, check_labels
 from services.recorder.prompt_files import MAX_BYTES, MAX_FILES
 from voxloom.corpora.refusal import printable
@@ -24,7 +24,7 @@ class Upload:
     labels: Labels
     pcm16: Pcm16 | None
     data: bytes
-    accept_anyway: bool
+    refused: Refused
 
 
 class Uploads:
@@ -60,7 +60,7 @@ class Uploads:
             ) from None
         if take.audio_bytes and take.audio_bytes != len(data):
             raise BadInput(f"{len(data)} of {take.audio_bytes} bytes of audio arrived; send the take again")
-        return Upload(labels, _pcm16(take.format), data, take.accept_anyway)
+        return Upload(labels, _pcm16(take.format), data, _refused(take.faults))
 
     async def prompt_files(self, requests: PromptRequests) -> tuple[pb.PromptListHead, dict[str, bytes]]:
         """The head, and the files by path."""
@@ -114,6 +114,17 @@ async def _read_files(requests: PromptRequests) -> dict[str, bytes]:
                 "that you want to read, for example with shuf -n 20000"
             )
     return {path: bytes(data) for path, data in files.items()}
+
+
+def _refused(wire: "pb.FaultPolicy") -> Refused:
+    match wire:
+        case pb.FAULT_POLICY_UNSPECIFIED:
+            return Refused.SPOILING
+        case pb.FAULT_POLICY_REFUSE_ALL:
+            return Refused.ALL
+        case pb.FAULT_POLICY_ACCEPT_ALL:
+            return Refused.NONE
+    raise BadInput(f"faults: policy {wire} is unknown; update voxloom, or leave it out")
 
 
 def _pcm16(wire: audio_pb2.AudioFormat) -> Pcm16 | None:

@@ -82,9 +82,7 @@ def record(reader: Path, speaker: str, data: Path) -> None:
     with client("recorder", data) as recorder:
         for number, row in enumerate(rows, start=1):
             if row["path"] not in stored:
-                take = recorder_pb2.Take(
-                    prompt=row["text"], speaker=speaker, language="en", accept_anyway=True
-                )
+                take = recorder_pb2.Take(prompt=row["text"], speaker=speaker, language="en")
                 send_take(recorder, take, read_audio(str(reader / row["path"])))
                 stored.add(row["path"])
             print(f"\r{number} of {len(rows)} takes", end="", file=sys.stderr)

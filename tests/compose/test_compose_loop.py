@@ -45,7 +45,7 @@ class Recorder(threading.Thread):
 
     def run(self) -> None:
         for path, text in self._clips:
-            take = recorder_pb2.Take(prompt=text, speaker="Ada", language="en", accept_anyway=True)
+            take = recorder_pb2.Take(prompt=text, speaker="Ada", language="en")
             stored = eventually(lambda path=path, take=take: self._send(take, path), 180, f"take {path.name}")
             self.acknowledged[stored.utterance] = text
 

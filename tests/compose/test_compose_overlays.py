@@ -103,7 +103,7 @@ def test_the_command_line_needs_the_authority(elsewhere: Stack, authority: Path)
 def test_takes_land_in_the_other_store(elsewhere: Stack, authority: Path, corpus: Path) -> None:
     assert elsewhere.compose("ps", "--all", "--quiet", "minio").strip() == ""
     row = (corpus / "manifest.tsv").read_text().splitlines()[1].split("\t")
-    take = recorder_pb2.Take(prompt=row[1], speaker="Ada", language="en", accept_anyway=True)
+    take = recorder_pb2.Take(prompt=row[1], speaker="Ada", language="en")
     with tls_channel(elsewhere, authority, "recorder") as channel:
         stored = send_take(STUBS["recorder"](channel), take, (corpus / row[0]).read_bytes())
     s3 = boto3.client(

@@ -61,7 +61,7 @@ def test_a_take_whose_client_dies_is_not_stored(stack: Stack, corpus: Path, tmp_
 def test_the_same_take_told_to_its_end_is_stored(stack: Stack, corpus: Path, tmp_path: Path) -> None:
     pcm = raw_speech(corpus, tmp_path / "speech.pcm").read_bytes()
     pcm16 = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_PCM16, sample_rate_hz=16000, channels=1)
-    take = recorder_pb2.Take(prompt="to be continued", speaker="Bea", format=pcm16, accept_anyway=True)
+    take = recorder_pb2.Take(prompt="to be continued", speaker="Bea", format=pcm16)
     messages = [recorder_pb2.UploadTakeRequest(take=take), recorder_pb2.UploadTakeRequest(audio=pcm)]
     with stack.client("recorder") as recorder:
         stored = recorder.UploadTake(iter(messages), timeout=30)

@@ -97,6 +97,5 @@ def voxloom_here(monkeypatch: pytest.MonkeyPatch, *arguments: str, stdin: bytes 
 def tone(path: Path) -> Path:
     """A WAV of one second that passes the recorder's checks."""
     seconds = np.arange(16000, dtype=np.float32) / 16000
-    syllables = 0.3 * np.sin(2 * np.pi * 440 * seconds) * np.sin(2 * np.pi * 2 * seconds) ** 2
-    path.write_bytes(encode_wav(syllables.astype(np.float32)))
+    path.write_bytes(encode_wav((0.3 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)))
     return path

@@ -19,7 +19,7 @@ from voxloom import keys
 from voxloom.forgotten import num_withdrawn
 from voxloom.manifest import RawUtterance
 from voxloom.storage import FolderStore, list_all, read_model
-from voxloom.v1 import recorder_pb2, recorder_pb2_grpc
+from voxloom.v1 import audio_pb2, recorder_pb2, recorder_pb2_grpc
 
 pytestmark = pytest.mark.slow
 Cli = Callable[..., Outcome]
@@ -72,7 +72,7 @@ class World:
 
 
 def _take(speaker: str, text: str) -> Iterator[recorder_pb2.UploadTakeRequest]:
-    form = recorder_pb2.Take(prompt=text, speaker=speaker, accept_anyway=True)
+    form = recorder_pb2.Take(prompt=text, speaker=speaker, format=audio_pb2.AudioFormat())
     yield recorder_pb2.UploadTakeRequest(take=form)
     samples = speech(2.0, seed=sum(map(ord, text)))
     yield recorder_pb2.UploadTakeRequest(audio=encoded(samples, "WAV", "PCM_16"))

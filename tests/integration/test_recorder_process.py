@@ -25,7 +25,6 @@ from voxloom.v1 import audio_pb2, recorder_pb2_grpc
 from voxloom.v1 import recorder_pb2 as pb
 
 CHUNK_BYTES = 32_000
-LONG = "go left at the bridge, then straight on for a mile"  # to be read in 20 s
 
 
 def speech(seconds: float = 2.0, rate_hz: int = 16000) -> np.ndarray[Any, Any]:
@@ -289,7 +288,7 @@ def test_a_kill_between_the_writes_leaves_no_take_and_a_retry_completes_it(tmp_p
     for pause_s in (0.0, 0.02):
         process = Process(tmp_path)
         with rpc.channel(process.address) as channel:
-            call = recorder_pb2_grpc.RecorderServiceStub(channel).UploadTake.future(take(data, LONG))  # type: ignore[no-untyped-call]
+            call = recorder_pb2_grpc.RecorderServiceStub(channel).UploadTake.future(take(data))  # type: ignore[no-untyped-call]
             time.sleep(0.15 + pause_s)
             process.end(signal.SIGKILL)
             call.cancel()
@@ -298,7 +297,7 @@ def test_a_kill_between_the_writes_leaves_no_take_and_a_retry_completes_it(tmp_p
         assert key.endswith(".wav") or key.replace(".json", ".wav") in stored
     process = Process(tmp_path)
     with rpc.channel(process.address) as channel:
-        answer = recorder_pb2_grpc.RecorderServiceStub(channel).UploadTake(take(data, LONG))  # type: ignore[no-untyped-call]
+        answer = recorder_pb2_grpc.RecorderServiceStub(channel).UploadTake(take(data))  # type: ignore[no-untyped-call]
     assert process.end() == 0
     assert [info.key for info in list_all(FolderStore(tmp_path), "raw/")] == [
         answer.record_key,

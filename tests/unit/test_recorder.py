@@ -164,7 +164,7 @@ class TestAdd:
     def test_another_voice_text_or_sound_is_another_take(self, recorder: Recorder) -> None:
         takes = [
             recorder.add(wav(speech())),
-            recorder.add(wav(speech(2.25))),
+            recorder.add(wav(speech(2.1))),
             recorder.add(wav(speech()), check_labels("go right", "Ada Lovelace", "")),
             recorder.add(wav(speech()), check_labels("go left at the bridge", "Bob", "")),
         ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soxr
 
-from services.recorder.checks import Check, Heard, find_faults, refuse_useless
+from services.recorder.checks import Check, Heard, Refused, find_faults, refuse_useless
 from services.recorder.labels import check_labels
 from services.recorder.ledger import Ledger
 from services.recorder.quality import measure_quality, pace_of, spoken_length
@@ -167,19 +167,45 @@ class TestOverruling:
     def test_a_fault_is_told_and_can_be_overruled_which_is_kept(self, takes: Takes) -> None:
         text, clip = TAKES[2]
         labels, bad = check_labels(text, "Ada", ""), audio.encode_wav(overdriven(noisy(clip.samples)))
-        with pytest.raises(BadInput, match=r"clipped: .*lower the input level.*; there is much noise"):
-            takes.add(labels, bad, None)
-        stored = takes.add(labels, bad, None, accept_anyway=True)
+        for refused in (Refused.ALL, Refused.SPOILING):
+            with pytest.raises(BadInput, match=r"clipped: .*lower the input level.*; there is much noise"):
+                takes.add(labels, bad, None, refused)
+        stored = takes.add(labels, bad, None, Refused.NONE)
         assert {"clipped", "noisy"} <= set(stored.record.accepted_anyway)
-        assert takes.add(labels, bad, None).already_stored  # sent again, by a client that was not told
+        assert takes.add(
+            labels, bad, None, Refused.ALL
+        ).already_stored  # sent again, by a client that was not told
         assert stored.record.quality is not None
-        good = takes.add(labels, audio.encode_wav(clip.samples), None, accept_anyway=True)
+        good = takes.add(labels, audio.encode_wav(clip.samples), None, Refused.NONE)
         assert good.record.accepted_anyway == []
+
+    def test_a_fault_that_spoils_no_training_is_told_unless_a_person_can_read_again(
+        self, takes: Takes
+    ) -> None:
+        text, clip = TAKES[2]
+        labels, bad = check_labels(text, "Ada", ""), audio.encode_wav(noisy(clip.samples))
+        with pytest.raises(BadInput, match="there is much noise"):
+            takes.add(labels, bad, None, Refused.ALL)
+        stored = takes.add(labels, bad, None)
+        assert "noisy" in stored.record.accepted_anyway
+        assert any("much noise" in each.message for each in stored.findings)
+
+    def test_a_take_too_short_for_its_text_is_refused_unless_everything_is_accepted(
+        self, takes: Takes
+    ) -> None:
+        text, clip = TAKES[2]
+        labels = check_labels(" ".join([text] * 8), "Ada", "")
+        with pytest.raises(BadInput, match="too short for a prompt"):
+            takes.add(labels, audio.encode_wav(clip.samples), None)
+        assert (
+            "too_fast"
+            in takes.add(labels, audio.encode_wav(clip.samples), None, Refused.NONE).record.accepted_anyway
+        )
 
     def test_silence_is_never_a_take(self, takes: Takes) -> None:
         silence = audio.encode_wav(np.zeros(32000, np.float32))
         with pytest.raises(BadInput, match="nobody is heard"):
-            takes.add(check_labels("go left", "Ada", ""), silence, None, accept_anyway=True)
+            takes.add(check_labels("go left", "Ada", ""), silence, None, Refused.NONE)
 
     def test_the_wrong_text_is_noticed_once_the_speaker_is_known(self, takes: Takes) -> None:
         store = takes._store

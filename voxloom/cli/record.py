@@ -36,7 +36,8 @@ def record(
     Example:  voxloom record take.wav --text "go left at the bridge" --speaker Ada
               arecord -d 4 -f S16_LE -r 16000 | voxloom record - --text "stop" --speaker Ada
     """
-    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language, accept_anyway=accept_anyway)
+    policy = recorder_pb2.FAULT_POLICY_ACCEPT_ALL if accept_anyway else recorder_pb2.FAULT_POLICY_REFUSE_ALL
+    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language, faults=policy)
     with client("recorder", data) as recorder:
         stored = send_take(recorder, take, read_audio(file))
     checks = stored.checks

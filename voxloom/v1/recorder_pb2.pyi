@@ -8,17 +8,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FaultPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAULT_POLICY_UNSPECIFIED: _ClassVar[FaultPolicy]
+    FAULT_POLICY_REFUSE_ALL: _ClassVar[FaultPolicy]
+    FAULT_POLICY_ACCEPT_ALL: _ClassVar[FaultPolicy]
+
 class PromptMark(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PROMPT_MARK_UNSPECIFIED: _ClassVar[PromptMark]
     PROMPT_MARK_SKIP: _ClassVar[PromptMark]
     PROMPT_MARK_FLAG: _ClassVar[PromptMark]
+FAULT_POLICY_UNSPECIFIED: FaultPolicy
+FAULT_POLICY_REFUSE_ALL: FaultPolicy
+FAULT_POLICY_ACCEPT_ALL: FaultPolicy
 PROMPT_MARK_UNSPECIFIED: PromptMark
 PROMPT_MARK_SKIP: PromptMark
 PROMPT_MARK_FLAG: PromptMark
 
 class Take(_message.Message):
-    __slots__ = ("prompt", "speaker", "language", "format", "audio_bytes", "prompt_list", "prompt_id", "accept_anyway")
+    __slots__ = ("prompt", "speaker", "language", "format", "audio_bytes", "prompt_list", "prompt_id", "faults")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -26,7 +35,7 @@ class Take(_message.Message):
     AUDIO_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROMPT_LIST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_ID_FIELD_NUMBER: _ClassVar[int]
-    ACCEPT_ANYWAY_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     speaker: str
     language: str
@@ -34,8 +43,8 @@ class Take(_message.Message):
     audio_bytes: int
     prompt_list: str
     prompt_id: str
-    accept_anyway: bool
-    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio_bytes: _Optional[int] = ..., prompt_list: _Optional[str] = ..., prompt_id: _Optional[str] = ..., accept_anyway: bool = ...) -> None: ...
+    faults: FaultPolicy
+    def __init__(self, prompt: _Optional[str] = ..., speaker: _Optional[str] = ..., language: _Optional[str] = ..., format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., audio_bytes: _Optional[int] = ..., prompt_list: _Optional[str] = ..., prompt_id: _Optional[str] = ..., faults: _Optional[_Union[FaultPolicy, str]] = ...) -> None: ...
 
 class UploadTakeRequest(_message.Message):
     __slots__ = ("take", "audio")

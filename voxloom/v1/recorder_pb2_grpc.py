@@ -98,7 +98,8 @@ class RecorderServiceServicer(object):
     def UploadTake(self, request_iterator, context):
         """Stores one take. The first message is `take`, the rest `audio` chunks (64 kB at most each).
         INVALID_ARGUMENT names what is wrong with the audio or its labels and what to do;
-        nothing is stored then; `accept_anyway` overrules what is marked so in TakeFinding. Sending the same take (same speaker, text and audio) again changes nothing.
+        nothing is stored then. Which faults refuse a take says its FaultPolicy. Sending the same take (same
+        speaker, text and audio) again changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -145,7 +145,6 @@ class Demo:
         with self._chain.client("recorder") as recorder, Meter("recording") as meter:
             for number, clip in enumerate(clips, start=1):
                 take = recorder_pb2.Take(prompt=clip.text, speaker=clip.speaker, language=score.LANGUAGE)
-                take.accept_anyway = True  # some clips of AN4 are cut in a word
                 send_take(recorder, take, clip.path.read_bytes())
                 meter.update(number, len(clips))
         return len(clips)

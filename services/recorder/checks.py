@@ -45,9 +45,7 @@ class Check(StrEnum):
 class Refused(StrEnum):
     """Which faults are a reason to refuse a take that holds speech."""
 
-    SPOILING = (
-        "spoiling"  # what would spoil a training: too short for its text, clipped beyond an import's limit
-    )
+    SPOILING = "spoiling"  # those that would spoil a training: too short for its text, much clipped
     ALL = "all"  # whoever reads has the sentence still in the ear, and can read it again
     NONE = "none"
 

@@ -60,9 +60,9 @@ class Checked:
     def refuse_faults(self, refused: Refused = Refused.ALL) -> None:
         """BadInput with every reason, if there is one to refuse the take."""
         faults = [finding for finding in self.findings if not finding.is_hint]
-        if (refused is Refused.ALL and faults) or (
-            any(map(self._spoils, faults)) and refused is not Refused.NONE
-        ):
+        spoiling = [finding for finding in faults if self._spoils(finding)]
+        reasons = {Refused.ALL: faults, Refused.SPOILING: spoiling, Refused.NONE: []}[refused]
+        if reasons:
             raise BadInput("; ".join(finding.message for finding in faults))
 
     def _spoils(self, fault: Finding) -> bool:

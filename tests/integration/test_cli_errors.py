@@ -122,6 +122,19 @@ def test_a_take_that_is_no_audio_or_silent_is_refused(voxloom: Cli, data: Path, 
     assert "nobody is heard" in failed(voxloom("record", "-", *who, stdin=silence))
 
 
+def test_a_take_with_faults_is_refused_where_a_second_one_would_mend_them(
+    voxloom: Cli, data: Path, clip: Path
+) -> None:
+    who = ("--text", "a hum", "--speaker", "Bea", "--data", str(data))
+    refused = voxloom("record", str(clip), *who, "--strict")
+    assert refused.code == 1
+    assert "there is much noise in the take" in refused.err
+    told = voxloom("record", str(clip), *who)
+    assert told.code == 0, told.err
+    assert "noisy: there is much noise" in told.out
+    assert voxloom("record", str(clip), *who, "--strict", "--accept-anyway").code == 1
+
+
 def test_a_take_from_standard_input_is_stored(voxloom: Cli, data: Path, clip: Path) -> None:
     who = ("--text", "a tone", "--speaker", "Ada", "--data", str(data))
     found = voxloom("record", "-", *who, stdin=clip.read_bytes())

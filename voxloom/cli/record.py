@@ -25,8 +25,11 @@ def record(
     text: Annotated[str, typer.Option(help="The sentence that was read aloud.")],
     speaker: Annotated[str, typer.Option(help="Who read it; any name.")],
     language: Annotated[str, typer.Option(help="BCP 47.")] = "en",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse it for any fault that a second take would mend.")
+    ] = False,
     accept_anyway: Annotated[
-        bool, typer.Option("--accept-anyway", help="Store it although a check fails; which, is kept with it.")
+        bool, typer.Option("--accept-anyway", help="Store it whatever the checks say, if speech is in it.")
     ] = False,
     data: DataOption = None,
 ) -> None:
@@ -36,8 +39,9 @@ def record(
     Example:  voxloom record take.wav --text "go left at the bridge" --speaker Ada
               arecord -d 4 -f S16_LE -r 16000 | voxloom record - --text "stop" --speaker Ada
     """
-    policy = recorder_pb2.FAULT_POLICY_ACCEPT_ALL if accept_anyway else recorder_pb2.FAULT_POLICY_REFUSE_ALL
-    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language, faults=policy)
+    take = recorder_pb2.Take(
+        prompt=text, speaker=speaker, language=language, faults=_policy(strict, accept_anyway)
+    )
     with client("recorder", data) as recorder:
         stored = send_take(recorder, take, read_audio(file))
     checks = stored.checks
@@ -47,6 +51,14 @@ def record(
     say(f"{checks.duration_s:.1f} s, peak {checks.peak_dbfs:.0f} dBFS, {measured}")
     for finding in stored.findings:
         say(f"{finding.check}: {finding.message}", "yellow")
+
+
+def _policy(strict: bool, accept_anyway: bool) -> recorder_pb2.FaultPolicy:
+    if strict and accept_anyway:
+        raise BadInput("--strict and --accept-anyway exclude each other; give one of them")
+    if strict:
+        return recorder_pb2.FAULT_POLICY_REFUSE_ALL
+    return recorder_pb2.FAULT_POLICY_ACCEPT_ALL if accept_anyway else recorder_pb2.FAULT_POLICY_UNSPECIFIED
 
 
 def read_audio(file: str) -> bytes:

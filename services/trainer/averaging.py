@@ -26,24 +26,24 @@ def choose_weights(checkpoints: Checkpoints, state: State, val: Features, tokeni
     They are the mean over as many of the best epochs as make the fewest errors on val; of equals over more.
     BadInput when no best weights can be read.
     """
-    best = checkpoints.load_best(state)
-    if not val.clips.clips:
-        return best.wer
-    chosen, wer, rank = [best], best.wer, (best.wer, best.cer)
-    kept: Weights = {name: value.clone() for name, value in state.average.state_dict().items()}
+    chosen, kept, fewest = list[Best](), Weights(), (0.0, 0.0)
     for epochs, weights in _means(checkpoints, state):
         state.average.load_state_dict(weights)
-        scored = score(state.average, val, tokenizer)
-        if (scored.wer, scored.cer) <= rank:
-            chosen, wer, rank = epochs, scored.wer, (scored.wer, scored.cer)
-            kept = {name: value.clone() for name, value in weights.items()}
+        rates = (epochs[0].wer, epochs[0].cer)
+        if len(epochs) > 1:
+            scored = score(state.average, val, tokenizer)
+            rates = (scored.wer, scored.cer)
+        if not chosen or rates <= fewest:
+            chosen, kept, fewest = epochs, dict(weights), rates
+        if not val.clips.clips:
+            break
     state.average.load_state_dict(kept)
-    _log.info("weights of epoch %s: val WER %.1f %%", _listed(chosen), 100 * wer)
-    return wer
+    _log.info("weights of epoch %s: val WER %.1f %%", _listed(chosen), 100 * fewest[0])
+    return fewest[0]
 
 
 def _means(checkpoints: Checkpoints, state: State) -> Iterator[tuple[list[Best], Weights]]:
-    """Of the best two, the best three and so on; whole numbers (counts of batches) are of the best one."""
+    """Of the best epoch, the best two and so on; whole numbers (counts of batches) are of the best one."""
     epochs: list[Best] = []
     mean: Weights = {}
     for best, weights in checkpoints.best_weights(state):
@@ -52,8 +52,7 @@ def _means(checkpoints: Checkpoints, state: State) -> Iterator[tuple[list[Best],
         for name, value in weights.items():
             if value.is_floating_point():
                 mean[name] = mean[name] + (value - mean[name]) / len(epochs)
-        if len(epochs) > 1:
-            yield epochs, mean
+        yield epochs, mean
 
 
 def _listed(chosen: list[Best]) -> str:

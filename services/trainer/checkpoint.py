@@ -113,25 +113,30 @@ class Checkpoints:
             self._waiting[best.name] = dump_tensors(weights_of(state.average))
 
     def best_weights(self, state: State) -> Iterator[tuple[Best, dict[str, Tensor]]]:
-        """Of the best epochs, the best one first; damaged ones are left out, and `damaged` says which."""
+        """Of the best epochs, the best one first; damaged ones are left out, and `damaged` says which.
+        BadInput when none is left."""
+        found = False
         for best in state.at.best:
             try:
                 tensors = self._read(best.name, state.average)
                 check_weights(tensors, state.average, self._key(best.name))
-                yield best, tensors
             except (BadInput, NotFound) as error:
                 self._note(error)
+                continue
+            found = True
+            yield best, tensors
+        if not found:
+            why = "; ".join(self.damaged) or "none was kept"
+            raise BadInput(
+                f"run {self.run} has no best weights that can be read: {why}; remove {self._key(_LATEST)} to "
+                "train it again"
+            )
 
     def load_best(self, state: State) -> Best:
-        """Fills the average with the best weights, which the export takes."""
-        for best, tensors in self.best_weights(state):
-            state.average.load_state_dict(tensors)
-            return best
-        why = "; ".join(self.damaged) or "none was kept"
-        raise BadInput(
-            f"run {self.run} has no best weights that can be read: {why}; remove {self._key(_LATEST)} to "
-            "train it again"
-        )
+        """Fills the average with the weights of the best epoch; BadInput when there are none."""
+        best, tensors = next(self.best_weights(state))
+        state.average.load_state_dict(tensors)
+        return best
 
     def _restore_first(self, state: State, candidates: list[Kept]) -> None:
         for each in candidates:

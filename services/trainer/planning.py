@@ -46,11 +46,11 @@ class Plan:
         return int(np.searchsorted(self.begins, number, side="right")) - 1
 
 
-def encoder_frames(num_samples: float) -> int:
-    """Frames that CTC sees for so many samples: fbank every 10 ms, then two halvings that round up."""
-    frames = (int(num_samples) + 80) // 160
-    halved = (frames + 1) // 2
-    return (halved + 1) // 2
+def encoder_frames(num_samples: npt.ArrayLike) -> Ints:
+    """Frames that CTC sees for so many samples, or for each of many such numbers: fbank every 10 ms, then two
+    halvings that round up."""
+    frames = (np.asarray(num_samples).astype(np.int64) + 80) // 160
+    return ((frames + 1) // 2 + 1) // 2
 
 
 @dataclass
@@ -109,8 +109,8 @@ class Planner:
     def _draws(self, indices: Ints, speeds: Floats) -> list[Draw]:
         """Faster speech has fewer frames; where they would not hold the text, it is not that fast."""
         num_samples, needed = self._num_samples_N[indices], self._needed_N[indices]
-        speeds = np.where(_encoder_frames(num_samples / speeds) >= needed, speeds, 1.0)
-        max_tempos = np.maximum(_encoder_frames(num_samples / speeds) - 1, 1) / needed
+        speeds = np.where(encoder_frames(num_samples / speeds) >= needed, speeds, 1.0)
+        max_tempos = np.maximum(encoder_frames(num_samples / speeds) - 1, 1) / needed
         return list(map(Draw, indices.tolist(), speeds.tolist(), max_tempos.tolist()))
 
     def _joined(self, draws: Iterable[Draw], random: np.random.Generator) -> Iterator[Item]:
@@ -143,9 +143,3 @@ def group_by_length(items: Sequence[T], length_s: Floats, batch_s: float) -> Ite
         longest_s = max(longest_s, seconds)
     if group:
         yield group
-
-
-def _encoder_frames(num_samples: Floats) -> Ints:
-    """`encoder_frames` of many."""
-    frames = (num_samples.astype(np.int64) + 80) // 160
-    return ((frames + 1) // 2 + 1) // 2

@@ -97,14 +97,14 @@ def encode_wav(samples: Samples) -> bytes:
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE_HZ, len(samples), "NONE", ""))
-        file.writeframesraw(_to_pcm16(samples).data)
+        file.writeframesraw(to_pcm16(samples).data)
     return out.getvalue()
 
 
 def encode_flac(samples: Samples) -> bytes:
     """16-bit mono FLAC: the same samples as `encode_wav` in about half the space."""
     out = io.BytesIO()
-    soundfile.write(out, _to_pcm16(samples), SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    soundfile.write(out, to_pcm16(samples), SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     return out.getvalue()
 
 
@@ -267,7 +267,8 @@ def _clip(samples: Samples) -> Samples:
     return np.clip(samples, -1, 1)
 
 
-def _to_pcm16(samples: Samples) -> npt.NDArray[np.int16]:
+def to_pcm16(samples: Samples) -> npt.NDArray[np.int16]:
+    """Samples in [-1, 1] to 16 bits, little-endian; what is beyond is clipped."""
     scaled = samples * np.float32(32768)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, -32768, 32767, out=scaled).astype("<i2")

@@ -48,6 +48,14 @@ class Listener(Protocol):
         """Takes no new calls and gives those that run `grace_s` seconds."""
 
 
+def cannot_listen(address: str, error: OSError, variable: str) -> Unavailable:
+    """What a listener's `start` raises; `variable` names its port."""
+    return Unavailable(
+        f"cannot listen on {address} ({error.strerror or error}); stop the program that has the port, or set "
+        f"{variable} to another one, or to off"
+    )
+
+
 _Door = rpc.GrpcServer | Listener
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from services.inference import recognize
 from services.inference.encodings import Declared, Encoding, Opened, open_audio, to_pcm16
 from services.inference.metrics import AUDIO_SECONDS
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
-from services.inference.recognize import Stopwatch, hear, next_of
-from services.inference.segments import FRAMES_PER_S, Segment, Segmenter
+from services.inference.recognize import Stopwatch
+from services.inference.segments import FRAMES_PER_S, segments_of
 from voxloom.audio import SAMPLE_RATE_HZ, Samples, StreamResampler
 from voxloom.audio_container import sniff
 from voxloom.audio_stream import open_forward, stream
@@ -107,27 +108,20 @@ class Recording:
 async def pieces(
     model: ServedModel, pool: Pool, recording: Recording, max_s: float, clock: Stopwatch
 ) -> AsyncIterator[Piece]:
-    """All of the recording, in order; reading and hearing are jobs of seconds, and between two of them a call
-    that is cancelled ends."""
-    segments = _segments(recording.blocks(), max_s)
-    while segment := await pool.run(clock.time, next_of, segments):
-        AUDIO_SECONDS.labels("calls").inc(len(segment.features_TF) / FRAMES_PER_S)
-        heard = await pool.run(clock.time, hear, model, segment)
-        ms = 1000 // FRAMES_PER_S
+    """All of the recording, in order."""
+    segments, ms = segments_of(_bounded(recording.blocks(), max_s)), 1000 // FRAMES_PER_S
+    async for segment, heard in recognize.pieces(model, pool, segments, clock):
         yield Piece(heard, segment.start * ms, segment.end * ms)
 
 
-def _segments(blocks: Iterator[Samples], max_s: float) -> Iterator[Segment]:
-    segmenter, samples = Segmenter(), 0
+def _bounded(blocks: Iterator[Samples], max_s: float) -> Iterator[Samples]:
+    """The same, counted; Exhausted for too much of it, BadInput for nothing."""
+    samples = 0
     for block in blocks:
         samples += len(block)
+        AUDIO_SECONDS.labels("calls").inc(len(block) / SAMPLE_RATE_HZ)
         if samples > max_s * SAMPLE_RATE_HZ:
             raise Exhausted(f"the recording is longer than {max_s:g} s; cut it")
-        segmenter.push(block)
-        yield from segmenter.cut_long()
+        yield block
     if not samples:
         raise BadInput("the recording holds no samples; record or export it anew")
-    segmenter.finish()
-    yield from segmenter.cut_long()
-    if len(segmenter.open.features_TF):
-        yield segmenter.open

@@ -6,20 +6,15 @@ import time
 import uuid
 from collections.abc import Sequence
 
+import grpc
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from voxloom import logs
-from voxloom.errors import (
-    BadInput,
-    Conflict,
-    Exhausted,
-    NotFound,
-    Unauthenticated,
-    Unavailable,
-    VoxloomError,
-)
+from voxloom.errors import BadInput, VoxloomError
 from voxloom.rpc_access import Access
+from voxloom.rpc_guard import status_of
+from voxloom.runtime import cannot_listen
 
 HEALTH = "/health"
 _ROUTE = "/openai"  # what a request is called before the keys are looked at
@@ -32,14 +27,12 @@ class TooLarge(BadInput):
     """More bytes than one request may have."""
 
 
-STATUS_OF: dict[type[VoxloomError], int] = {
-    TooLarge: 413,
-    BadInput: 400,
-    Unauthenticated: 401,
-    NotFound: 404,
-    Conflict: 409,
-    Exhausted: 429,
-    Unavailable: 503,
+STATUS_OF = {  # what is left is the caller's to act on: 400
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNAVAILABLE: 503,
 }
 
 
@@ -69,10 +62,7 @@ class HttpListener:
             await web.TCPSite(self._runner, self._host.strip("[]"), self._port).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise Unavailable(
-                f"cannot listen on {self.address} ({error.strerror or error}); stop the program that has the "
-                "port, or set VOXLOOM_INFERENCE_HTTP_PORT to another one, or to off"
-            ) from error
+            raise cannot_listen(self.address, error, "VOXLOOM_INFERENCE_HTTP_PORT") from error
         self.address = f"{self._host}:{self._runner.addresses[0][1]}"
 
     async def stop(self, grace_s: float) -> None:
@@ -126,7 +116,7 @@ async def _answer(request: web.Request, handler: Handler, access: Access, call_i
 
 
 def _refusal(error: VoxloomError) -> web.Response:
-    status = next((STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF), 400)
+    status = 413 if isinstance(error, TooLarge) else STATUS_OF.get(status_of(error), 400)
     kind = "server_error" if status >= 500 else "invalid_request_error"
     code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if status in (429, 503) else {}

@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 
-import numpy as np
-
 from services.inference.encodings import Declared, Opened, open_audio, to_pcm16
 from services.inference.pool import Pool
 from services.inference.recognize import Pcm16
-from services.inference.streaming import MAX_CHUNK_BYTES, Result, StreamTranscriber
+from services.inference.streaming import Result, StreamTranscriber
 from voxloom import audio
 from voxloom.audio import SAMPLE_RATE_HZ
 from voxloom.errors import BadInput
@@ -87,11 +85,9 @@ class Incoming:
         samples = audio.decode(bytes(self._head), max_seconds=self._max_audio_s).samples
         self._stream = self._begin(Pcm16(SAMPLE_RATE_HZ, 1))
         self._head.clear()
-        return (np.clip(np.rint(samples * 32768), -32768, 32767)).astype("<i2").tobytes()
+        return audio.to_pcm16(samples).tobytes()
 
     async def _feed(self, pcm16: bytes) -> AsyncIterator[Result]:
-        if self._stream is None:
-            return
-        for at in range(0, len(pcm16), MAX_CHUNK_BYTES):
-            async for result in self._stream.push(pcm16[at : at + MAX_CHUNK_BYTES]):
+        if self._stream is not None:
+            async for result in self._stream.push_all(pcm16):
                 yield result

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -165,7 +165,7 @@ def load(store: ObjectStore, model: str) -> ServedModel:
     start = time.perf_counter()
     bundle = load_bundle(store, model)
     engine = Engine(bundle.served_graph, threads=1)
-    _warm_up(engine, model)
+    _warm_up(engine, f"model {model}")
     live = _load_live(bundle) if bundle.streaming_graph else None
     frame_s = FRAME_SHIFT_S * bundle.record.subsampling
     decoding = bundle.record.decoding
@@ -188,25 +188,20 @@ def _load_live(bundle: LoadedBundle) -> StreamingEngine:
             f"the streaming graph of model {model} has {engine.vocabulary} outputs; expected "
             f"{len(bundle.tokenizer)}, one for each line of tokens.txt"
         )
-    [heard_TV] = engine.log_probs([_noise(2 * engine.chunk_frames - 1)])
-    if np.isnan(heard_TV).any():
-        raise BadInput(f"the streaming graph of model {model} gives no numbers; train it again")
+    _warm_up(engine, f"the streaming graph of model {model}", (2 * engine.chunk_frames - 1,))
     return engine
 
 
-def _noise(frames: int) -> Features:
-    return np.random.default_rng(0).normal(-8, 3, (frames, NUM_MEL)).astype(np.float32)
-
-
-def _warm_up(engine: Engine, model: str) -> None:
+def _warm_up(engine: Engine | StreamingEngine, what: str, lengths: Sequence[int] = _WARM_UP_FRAMES) -> None:
     """The first run of a shape is slow, and a graph that cannot run should fail before anyone calls."""
-    for frames in _WARM_UP_FRAMES:
+    for frames in lengths:
+        features_TF = np.random.default_rng(0).normal(-8, 3, (frames, NUM_MEL)).astype(np.float32)
         try:
-            log_probs_TV = engine.log_probs([_noise(frames)])[0]
+            log_probs_TV = engine.log_probs([features_TF])[0]
         except Exception as error:  # onnxruntime's errors share no other base
-            raise BadInput(f"model {model} fails on {frames} frames: {error}; train it again") from error
+            raise BadInput(f"{what} fails on {frames} frames: {error}; train it again") from error
         if not len(log_probs_TV) or np.isnan(log_probs_TV).any():
-            raise BadInput(f"model {model} gives no numbers for {frames} frames; train it again")
+            raise BadInput(f"{what} gives no numbers for {frames} frames; train it again")
 
 
 def _serving_event(model: ServedModel) -> Event:

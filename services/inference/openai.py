@@ -18,7 +18,7 @@ from services.inference.http import HEALTH, error_body
 from services.inference.models import Models, ServedModel
 from services.inference.options import Options, listening
 from services.inference.pool import Pool
-from services.inference.recognize import Stopwatch, join, pieces, recognize, take_in
+from services.inference.recognize import Stopwatch, cut_up, join, pieces, recognize, take_in
 from services.inference.transcript import FORMATS, render
 from voxloom.audio import Audio
 from voxloom.decode import Hypothesis
@@ -91,7 +91,7 @@ class OpenAIProtocol:
         self, model: ServedModel, decoded: Audio, clock: Stopwatch
     ) -> AsyncIterator[dict[str, object]]:
         heard: list[Hypothesis] = []
-        async for piece in pieces(model, self._pool, decoded, clock):
+        async for _, piece in pieces(model, self._pool, cut_up(decoded.samples), clock):
             if piece.text:
                 gap = " " if any(each.text for each in heard) else ""
                 yield {"type": "transcript.text.delta", "delta": gap + piece.text}

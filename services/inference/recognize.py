@@ -10,7 +10,7 @@ from services.inference.metrics import AUDIO_SECONDS, COMPUTE_SECONDS
 from services.inference.models import ServedModel
 from services.inference.pool import Pool
 from services.inference.results import moved
-from services.inference.segments import FRAMES_PER_S, Segment, Segmenter
+from services.inference.segments import FRAMES_PER_S, Segment, segments_of
 from voxloom import audio
 from voxloom.audio import SAMPLE_RATE_HZ, Audio, Samples
 from voxloom.decode import Hypothesis, Word
@@ -55,7 +55,8 @@ async def recognize(
     and a cancelled call ends after the piece in hand."""
     clock = Stopwatch()
     decoded = await take_in(pool, data, pcm, max_audio_s, clock)
-    heard = [piece async for piece in pieces(model, pool, decoded, clock)]
+    segments = cut_up(decoded.samples)
+    heard = [found async for _, found in pieces(model, pool, segments, clock)]
     return join(heard, decoded.duration_s, clock.seconds)
 
 
@@ -69,12 +70,12 @@ async def take_in(
 
 
 async def pieces(
-    model: ServedModel, pool: Pool, decoded: Audio, clock: "Stopwatch"
-) -> AsyncIterator[Hypothesis]:
-    """What is heard, a segment at a time, as soon as it is."""
-    segments = cut_up(decoded.samples)
-    while segment := await pool.run(clock.time, next_of, segments):
-        yield await pool.run(clock.time, hear, model, segment)
+    model: ServedModel, pool: Pool, segments: Iterator[Segment], clock: "Stopwatch"
+) -> AsyncIterator[tuple[Segment, Hypothesis]]:
+    """What is heard, a segment at a time, as soon as it is. Cutting and hearing are jobs of seconds, and
+    between two of them a call that is cancelled ends."""
+    while segment := await pool.run(clock.time, _next_of, segments):
+        yield segment, await pool.run(clock.time, hear, model, segment)
 
 
 class Stopwatch:
@@ -106,18 +107,11 @@ def read_audio(data: bytes, pcm: Pcm16 | None, max_audio_s: float) -> Audio:
 
 
 def cut_up(samples: Samples) -> Iterator[Segment]:
-    """The segments of audio that is all there; features are made as they are needed."""
-    segmenter = Segmenter()
-    for start in range(0, len(samples), _CHUNK):
-        segmenter.push(samples[start : start + _CHUNK])
-        yield from segmenter.cut_long()
-    segmenter.finish()
-    yield from segmenter.cut_long()
-    if len(segmenter.open.features_TF):
-        yield segmenter.open
+    """The segments of audio that is all there."""
+    return segments_of(samples[start : start + _CHUNK] for start in range(0, len(samples), _CHUNK))
 
 
-def next_of(segments: Iterator[Segment]) -> Segment | None:
+def _next_of(segments: Iterator[Segment]) -> Segment | None:
     return next(segments, None)
 
 

@@ -3,7 +3,7 @@
 T are feature frames of 10 ms, F mel bins.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,18 @@ class Segmenter:
     def _append(self, frames_TF: Features) -> None:
         if len(frames_TF):
             self._open_TF = np.concatenate([self._open_TF, frames_TF])
+
+
+def segments_of(blocks: Iterable[Samples]) -> Iterator[Segment]:
+    """The segments of audio that comes in blocks of any size; features are made as they are needed."""
+    segmenter = Segmenter()
+    for block in blocks:
+        segmenter.push(block)
+        yield from segmenter.cut_long()
+    segmenter.finish()
+    yield from segmenter.cut_long()
+    if len(segmenter.open.features_TF):
+        yield segmenter.open
 
 
 def quietest(features_TF: Features) -> int:

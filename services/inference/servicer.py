@@ -46,7 +46,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def Recognize(self, request: pb.RecognizeRequest, context: object) -> Message:
         with self._pool.calls.enter():
             model = await self._model_for(request.options)
-            data, pcm = _samples(request.audio, declared(request.format))
+            data, pcm = await self._pool.run(_samples, request.audio, declared(request.format))
             found = await recognize(model, self._pool, data, pcm, self._max_audio_s)
         return pb.RecognizeResponse(
             text=found.text,

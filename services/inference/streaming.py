@@ -51,6 +51,12 @@ class StreamTranscriber:
         async for result in self._hearing.results():
             yield result
 
+    async def push_all(self, pcm16: bytes) -> AsyncIterator[Result]:
+        """The same of any number of bytes."""
+        for at in range(0, len(pcm16), MAX_CHUNK_BYTES):
+            async for result in self.push(pcm16[at : at + MAX_CHUNK_BYTES]):
+                yield result
+
     async def finish(self) -> AsyncIterator[Result]:
         """The results still owed when the stream ends; at least one final result comes of every stream."""
         if not self._has_audio:

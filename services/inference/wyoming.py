@@ -24,11 +24,12 @@ from services.inference.config import InferenceConfig
 from services.inference.models import Models, ServedModel
 from services.inference.pool import Pool
 from services.inference.recognize import Pcm16
-from services.inference.streaming import MAX_CHUNK_BYTES, Pace, Result, StreamTranscriber
+from services.inference.streaming import Pace, Result, StreamTranscriber
 from services.inference.wyoming_events import MAX_LINE_BYTES, number, read_event, text
 from voxloom import logs
-from voxloom.errors import BadInput, Exhausted, Unavailable, VoxloomError
+from voxloom.errors import BadInput, Exhausted, VoxloomError
 from voxloom.rpc_guard import status_of
+from voxloom.runtime import cannot_listen
 
 IDLE_S = 600.0  # between two events of a connection
 SILENT_S = 60.0  # between two events of a recording, and for one of ours to be taken
@@ -53,10 +54,7 @@ class WyomingListener:
         try:
             self._server = await asyncio.start_server(self._serve, host, self._port, limit=MAX_LINE_BYTES)
         except OSError as error:
-            raise Unavailable(
-                f"cannot listen on {self.address} ({error.strerror or error}); stop the program that has the "
-                "port, or set VOXLOOM_INFERENCE_WYOMING_PORT to another one, or to off"
-            ) from error
+            raise cannot_listen(self.address, error, "VOXLOOM_INFERENCE_WYOMING_PORT") from error
         self.address = f"{self._host}:{self._server.sockets[0].getsockname()[1]}"
 
     async def stop(self, grace_s: float) -> None:
@@ -184,10 +182,8 @@ class Session:
     async def _chunk(self, event: Event) -> None:
         if self._stream is None:
             raise BadInput("audio-chunk came before audio-start, which tells the rate")
-        payload = event.payload or b""
-        for at in range(0, len(payload), MAX_CHUNK_BYTES):
-            async for result in self._stream.push(payload[at : at + MAX_CHUNK_BYTES]):
-                await self._tell(result)
+        async for result in self._stream.push_all(event.payload or b""):
+            await self._tell(result)
 
     async def _end(self, event: Event) -> None:
         if self._stream is None or self._model is None:

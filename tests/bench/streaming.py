@@ -16,6 +16,7 @@ Cost is time of the processor, which other work changes little. Real time wants 
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ from voxloom.features import FEATURE_VERSION, fbank
 from voxloom.storage import FolderStore
 from voxloom.text import NORMALIZER_VERSION
 from voxloom.tokenizer import CharTokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 ROOT = Path(__file__).parents[2]
 PIECE = SAMPLE_RATE_HZ // 10
@@ -72,19 +75,13 @@ def clips() -> list[Path]:
 
 
 def write_random(store: FolderStore, recipe: str, speech: Samples) -> str:
-    import torch
+    from babble import babbling
 
     from services.trainer.export import to_onnx
-    from services.trainer.model import Recogniser, count_parameters
-    from services.trainer.recipes import named
+    from services.trainer.model import count_parameters
     from services.trainer.streaming_export import CHUNK, streaming_graph
 
-    torch.manual_seed(3)
-    network = Recogniser(named(recipe).model, len(TOKENIZER)).eval()
-    log_mel_BTF = torch.from_numpy(fbank(speech[: 10 * SAMPLE_RATE_HZ]))[None]
-    with torch.no_grad():
-        log_probs_BSV, _ = network(log_mel_BTF, torch.tensor([log_mel_BTF.shape[1]]))
-        network.head.bias -= log_probs_BSV[0].mean(0)
+    network = babbling(TOKENIZER, speech[: 10 * SAMPLE_RATE_HZ], recipe)
     tokens = TOKENIZER.to_tokens_txt().encode()
     files = {"model.onnx": to_onnx(network), STREAMING: streaming_graph(network), TOKENS: tokens}
     for name, data in files.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from babble import babbling
 
 from services.inference.models import ServedModel, load
 from services.inference.pool import Pool
@@ -14,7 +15,6 @@ from services.inference.results import Pace, Result
 from services.inference.streaming import StreamTranscriber
 from services.trainer.export import to_onnx
 from services.trainer.model import Recogniser
-from services.trainer.recipes import named
 from services.trainer.streaming_export import CHUNK, streaming_graph
 from voxloom import keys
 from voxloom.audio import Samples, decode, decode_pcm16
@@ -32,14 +32,7 @@ NEVER_PAUSE = Pace.of(interim_s=0.3, pause_s=30.0)
 
 @pytest.fixture(scope="module")
 def network() -> Recogniser:
-    """Untrained, with its mean taken off, so that it babbles."""
-    torch.manual_seed(3)
-    model = Recogniser(named("smoke").model, len(TOKENIZER)).eval()
-    log_mel_BTF = torch.from_numpy(fbank(decode(CLIPS[0].read_bytes()).samples))[None]
-    with torch.no_grad():
-        log_probs_BSV, _ = model(log_mel_BTF, torch.tensor([log_mel_BTF.shape[1]]))
-        model.head.bias -= log_probs_BSV[0].mean(0)
-    return model
+    return babbling(TOKENIZER, decode(CLIPS[0].read_bytes()).samples)
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,6 @@ FRAMES = (9, 57, 200, 131)
 
 
 @pytest.fixture(scope="module")
-def model() -> Recogniser:
-    torch.manual_seed(3)
-    model = Recogniser(RECIPES["smoke"].model, vocabulary=7)
-    model.train()
-    for _ in range(2):  # gives the batch norms statistics worth having
-        model(torch.randn(4, 100, 80), torch.tensor([100, 90, 80, 70]))
-    return model.eval()
-
-
-@pytest.fixture(scope="module")
 def utterances() -> list[torch.Tensor]:
     torch.manual_seed(4)
     return [torch.randn(frames, 80) for frames in FRAMES]

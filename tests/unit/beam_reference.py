@@ -11,12 +11,30 @@ import numpy as np
 
 from voxloom.decode import LogProbs
 from voxloom.lm import BEGIN, END, Backoff, Weights
-from voxloom.tokenizer import Tokenizer
+from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
 
 _FORBIDDEN = -1e4
 _LN10 = math.log(10)
 Add = Callable[[float, float], float]
 Beams = dict[tuple[str, int], tuple[float, float]]
+LETTERS = CharTokenizer.from_alphabet(" abc")
+PIECES = PieceTokenizer.from_pieces(["ab", "▁ca", "▁ab"], " abc")
+
+
+def noise(seed: int, frames: int, spread: float = 2.0, tokenizer: Tokenizer = LETTERS) -> LogProbs:
+    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(tokenizer)))
+    return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+def spell(frames: str, other: str, share: float = 0.3) -> LogProbs:
+    """Log probs of `frames`, a letter each, `_` for the blank, where `other` is heard with this share; of
+    LETTERS."""
+    letters = "_ abc"
+    probabilities = np.full((len(frames), 5), 1e-4)
+    for frame, pair in enumerate(zip(frames, other, strict=True)):
+        for letter, probability in zip(pair, (1 - share, share), strict=True):
+            probabilities[frame, letters.index(letter)] += probability
+    return np.log(probabilities).astype(np.float32)
 
 
 def decode(log_probs_TV: LogProbs, tokenizer: Tokenizer, lm: Backoff, weights: Weights) -> str:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import beam_reference
 import numpy as np
 import pytest
+from beam_reference import LETTERS, PIECES, noise, spell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,11 +15,9 @@ from voxloom.beam import BeamDecoder, make_decoder
 from voxloom.decode import greedy
 from voxloom.errors import BadInput
 from voxloom.lm import Backoff, Decoding, LanguageModel, Weights, read_arpa
-from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
+from voxloom.tokenizer import CharTokenizer, Tokenizer
 
 quick = settings(max_examples=30, deadline=None, database=None, derandomize=True)
-LETTERS = CharTokenizer.from_alphabet(" abc")
-PIECES = PieceTokenizer.from_pieces(["ab", "▁ca", "▁ab"], " abc")
 ARPA = estimate({"ab": 3, "a b": 1, "ab ca": 2, "ca ab": 1, "b": 2, "bc": 1}, 3)
 LM, BACKOFF = read_arpa(ARPA), Backoff(ARPA)
 OPEN = Weights(alpha=0.5, beta=0.5, unknown=-2.0, beam=1000)
@@ -38,21 +37,6 @@ def decoders() -> Iterator[dict[tuple[Tokenizer, Weights], BeamDecoder]]:
             for tokenizer in (LETTERS, PIECES)
             for weights in WEIGHTS
         }
-
-
-def noise(seed: int, frames: int, spread: float = 2.0, tokenizer: Tokenizer = LETTERS) -> np.ndarray:
-    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(tokenizer)))
-    return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
-
-
-def spell(frames: str, other: str, share: float = 0.3) -> np.ndarray:
-    """Log probs of `frames`, a letter each, `_` for the blank, where `other` is heard with this share."""
-    letters = "_ abc"
-    probabilities = np.full((len(frames), 5), 1e-4)
-    for frame, pair in enumerate(zip(frames, other, strict=True)):
-        for letter, probability in zip(pair, (1 - share, share), strict=True):
-            probabilities[frame, letters.index(letter)] += probability
-    return np.log(probabilities).astype(np.float32)
 
 
 @pytest.mark.parametrize(("tokenizer", "most"), [(LETTERS, 4), (PIECES, 3)], ids=["characters", "pieces"])

@@ -3,6 +3,7 @@
 import beam_reference
 import numpy as np
 import pytest
+from beam_reference import LETTERS, PIECES, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,11 +17,9 @@ from voxloom.hot_words import HotWords, read_hot_words
 from voxloom.lm import Backoff, Weights, read_arpa
 from voxloom.packed_lm import PackedLm
 from voxloom.prefix_search import PrefixSearch
-from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
+from voxloom.tokenizer import CharTokenizer, Tokenizer
 
 quick = settings(max_examples=25, deadline=None, database=None, derandomize=True)
-LETTERS = CharTokenizer.from_alphabet(" abc")
-PIECES = PieceTokenizer.from_pieces(["ab", "▁ca", "▁ab"], " abc")
 ARPA = estimate({"ab": 3, "a b": 1, "ab ca": 2, "ca ab": 1, "b": 2, "bc": 1}, 3)
 LM, BACKOFF = read_arpa(ARPA), Backoff(ARPA)
 OPEN = Weights(alpha=0.5, beta=0.5, unknown=-2.0, beam=1000)
@@ -43,19 +42,10 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix_search, "BEHIND", -1e9)
 
 
-def noise(seed: int, frames: int, spread: float = 2.0, tokenizer: Tokenizer = LETTERS) -> np.ndarray:
-    scores = np.random.default_rng(seed).normal(0, spread, (frames, len(tokenizer)))
-    return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
-
-
 def spell(frames: str, other: str, share: float = 0.3) -> np.ndarray:
-    """Log probs of `frames`, a letter each, `_` for the blank, where `other` is heard with this share."""
-    letters = "_ abc"
-    probabilities = np.full((len(frames), 5), 1e-4)
-    for frame, pair in enumerate(zip(frames, other, strict=True)):
-        for letter, probability in zip(pair, (1 - share, share), strict=True):
-            probabilities[frame, letters.index(letter)] += probability
-    return np.log(probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    """Of probabilities that sum to 1."""
+    log_probs = beam_reference.spell(frames, other, share)
+    return log_probs - np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
 
 
 def by_definition(

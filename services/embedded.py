@@ -33,6 +33,7 @@ from voxloom.datadir import PORTS, SERVICES, DataDir, Running
 from voxloom.errors import NotReady
 from voxloom.eventlog import EventLog, describe
 from voxloom.logs import TextFormatter
+from voxloom.peers import Peers
 from voxloom.runtime import Listener, Service, run_service
 from voxloom.storage import ObjectStore, open_store
 from voxloom.v1.events_pb2 import Event
@@ -63,13 +64,14 @@ def run(data: DataDir, port_base: int) -> None:
         secrets = {
             name: getattr(shared, name).get_secret_value() for name in ("s3_access_key", "s3_secret_key")
         }
+        peers = Peers(api_key=next(iter(shared.api_keys), ""))
         store = open_store(
             shared.store, access_key=secrets["s3_access_key"], secret_key=secrets["s3_secret_key"]
         )
         bus = open_bus(shared.bus)
         try:
             with metrics.served(shared.grpc_host, shared.metrics_port):
-                asyncio.run(_serve(compose(configs, store, bus), bus, data, shared))
+                asyncio.run(_serve(compose(configs, store, bus, peers), bus, data, shared, peers))
         finally:
             bus.close()
 
@@ -90,9 +92,12 @@ def _ports_of(service: str, port_base: int) -> dict[str, int]:
     }
 
 
-def compose(configs: dict[str, Config], store: ObjectStore, bus: EventBus) -> list[Service]:
-    """The five services of one process: each gets its own configuration, and the same store and bus."""
-    return [BUILDERS[name][1](configs[name], store, bus) for name in SERVICES]
+def compose(configs: dict[str, Config], store: ObjectStore, bus: EventBus, peers: Peers) -> list[Service]:
+    """The five services of one process: each gets its own configuration, and the same store and bus.
+    `peers` are told to the recorder, and filled when the ports are known."""
+    builders = {name: build for name, (_, build) in BUILDERS.items()}
+    builders["recorder"] = partial(build_recorder, peers=peers)
+    return [builders[name](configs[name], store, bus) for name in SERVICES]
 
 
 class _LogFile(RotatingFileHandler):
@@ -145,12 +150,15 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-async def _serve(services: Sequence[Service], bus: EventBus, data: DataDir, config: Config) -> None:
+async def _serve(
+    services: Sequence[Service], bus: EventBus, data: DataDir, config: Config, peers: Peers
+) -> None:
     """One task a service; when one ends with an error the others are stopped too."""
     stop = asyncio.Event()
     _stop_on_signals(stop)
     watch = bus.tail(partial(_tell, EventLog(data.events_file)))
-    started = _Started(data, config, [each for service in services for each in service.listeners])
+    listeners = [each for service in services for each in service.listeners]
+    started = _Started(data, config, listeners, peers)
     tasks = [
         asyncio.create_task(
             run_service(
@@ -209,15 +217,17 @@ def _print(text: str) -> None:
 class _Started:
     """Collects the ports; announces the folder once the last service answers."""
 
-    def __init__(self, data: DataDir, config: Config, listeners: Sequence[Listener]) -> None:
+    def __init__(self, data: DataDir, config: Config, listeners: Sequence[Listener], peers: Peers) -> None:
         self._data = data
         self._config = config
         self._listeners = listeners
+        self._peers = peers
         self._addresses: dict[str, str] = {}
         self.announced: IO[str] | None = None  # open as long as we run: it proves that we do
 
     def add(self, name: str, port: int) -> None:
         self._addresses[name] = f"{self._config.grpc_host}:{port}"
+        self._peers.add(name, self._addresses[name])
         if len(self._addresses) == len(SERVICES):
             self.announced = self._data.announce(
                 Running(

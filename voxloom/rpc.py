@@ -34,6 +34,11 @@ _SERVER_OPTIONS = [
     ),  # else our own clients' pings count as an attack
     ("grpc.so_reuseport", 0),  # else two servers on one port share its calls, and nobody is told
 ]
+_CLIENT_OPTIONS = [
+    *_KEEPALIVE,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
 _ERROR_OF = {code: error for error, code in STATUS_OF.items()}
 _log = logging.getLogger(__name__)
 
@@ -141,17 +146,17 @@ class _Readiness:
 def channel(address: str, *, api_key: str = "", tls: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """A client's channel for plain, blocking use; connects on the first call. `tls`: encrypted, with the
     certificates of `grpc.ssl_channel_credentials`."""
-    options = [
-        *_KEEPALIVE,
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ]
     made = (
-        grpc.secure_channel(address, tls, options=options)
+        grpc.secure_channel(address, tls, options=_CLIENT_OPTIONS)
         if tls
-        else grpc.insecure_channel(address, options=options)
+        else grpc.insecure_channel(address, options=_CLIENT_OPTIONS)
     )
     return grpc.intercept_channel(made, Bearer(api_key)) if api_key else made
+
+
+def aio_channel(address: str) -> grpc.aio.Channel:
+    """A client's channel of one event loop; the key goes with each call, see `Peers.metadata`."""
+    return grpc.aio.insecure_channel(address, options=_CLIENT_OPTIONS)
 
 
 def friendly(error: grpc.RpcError, address: str = "") -> errors.VoxloomError:

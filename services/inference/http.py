@@ -12,9 +12,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 from voxloom import logs
 from voxloom.errors import BadInput, VoxloomError
+from voxloom.http import HttpListener
 from voxloom.rpc_access import Access
 from voxloom.rpc_guard import status_of
-from voxloom.runtime import cannot_listen
 
 HEALTH = "/health"
 _ROUTE = "/openai"  # what a request is called before the keys are looked at
@@ -36,37 +36,11 @@ STATUS_OF = {  # what is left is the caller's to act on: 400
 }
 
 
-class HttpListener:
+def listener(host: str, port: int, routes: Sequence[web.RouteDef], api_keys: Sequence[str]) -> HttpListener:
     """Serves the routes; they raise VoxloomError and return responses, and do no more."""
-
-    name = "openai"
-
-    def __init__(
-        self, host: str, port: int, routes: Sequence[web.RouteDef], api_keys: Sequence[str], drain_s: float
-    ) -> None:
-        self.address = f"{host}:{port}"
-        self._host, self._port = host, port
-        app = web.Application(middlewares=[_guard(Access(api_keys))])
-        app.add_routes(routes)
-        self._runner = web.AppRunner(
-            app,
-            handler_cancellation=True,  # a client that goes away frees what works for it
-            access_log=None,
-            auto_decompress=False,  # a small body must not become a large one
-            shutdown_timeout=drain_s,
-        )
-
-    async def start(self) -> None:
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host.strip("[]"), self._port).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise cannot_listen(self.address, error, "VOXLOOM_INFERENCE_HTTP_PORT") from error
-        self.address = f"{self._host}:{self._runner.addresses[0][1]}"
-
-    async def stop(self, grace_s: float) -> None:
-        await self._runner.cleanup()
+    made = HttpListener("openai", (host, port), "VOXLOOM_INFERENCE_HTTP_PORT", [_guard(Access(api_keys))])
+    made.app.add_routes(routes)
+    return made
 
 
 def error_body(message: str, kind: str, code: str | None = None) -> dict[str, object]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from google.protobuf.runtime_version import VersionError
 
+from services.inference import http
 from services.inference.config import InferenceConfig
-from services.inference.http import HttpListener
 from services.inference.models import Models
 from services.inference.openai import OpenAIProtocol
 from services.inference.pool import Pool
@@ -38,8 +38,7 @@ def listeners(models: Models, pool: Pool, config: InferenceConfig) -> list[Liste
     found: list[Listener] = []
     if config.inference_http_port is not None:
         routes = OpenAIProtocol(models, pool, config).routes()
-        port, keys, drain_s = config.inference_http_port, config.api_keys, config.drain_s
-        found.append(HttpListener(config.grpc_host, port, routes, keys, drain_s))
+        found.append(http.listener(config.grpc_host, config.inference_http_port, routes, config.api_keys))
     if config.inference_wyoming_port is not None:
         found.append(WyomingListener(models, pool, config))
     return found

@@ -12,13 +12,16 @@ from services.recorder.takes import Takes
 from services.recorder.uploads import Uploads
 from voxloom.audio import Limits
 from voxloom.bus import EventBus
+from voxloom.peers import Peers
 from voxloom.runtime import Service, main
 from voxloom.storage import ObjectStore
 
 MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at once is met half-way
 
 
-def build(config: RecorderConfig, store: ObjectStore, bus: EventBus) -> Service:
+def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peers | None = None) -> Service:
+    """`peers`: the other services, where the configuration does not say it."""
+    peers = peers or config.peers()
     ledger = Ledger(store)
     takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s), ledger)
     uploads = Uploads(
@@ -33,6 +36,7 @@ def build(config: RecorderConfig, store: ObjectStore, bus: EventBus) -> Service:
         register=servicer.register,
         handlers=HANDLERS,
         reconcile=Sweep(store, takes),
+        close=peers.close,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
 

@@ -51,10 +51,10 @@ class ServiceProcess:
         assert self.process.stderr
         self.process.stderr.close()
 
-    def terminate(self) -> int:
+    def terminate(self, timeout_s: float = 30) -> int:
         """SIGTERM; the exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout_s)
 
     def find(self, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first line of the log of which `what` holds, waited for."""

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RecorderServiceStub(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read, and keeps what
+    people think of the takes.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -51,6 +52,51 @@ class RecorderServiceStub(object):
                 '/voxloom.v1.RecorderService/DeleteRecording',
                 request_serializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.FromString,
+                _registered_method=True)
+        self.RegisterSpeaker = channel.unary_unary(
+                '/voxloom.v1.RecorderService/RegisterSpeaker',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.RegisterSpeakerRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.Speaker.FromString,
+                _registered_method=True)
+        self.ListSpeakers = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ListSpeakers',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListSpeakersRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListSpeakersResponse.FromString,
+                _registered_method=True)
+        self.InviteSpeaker = channel.unary_unary(
+                '/voxloom.v1.RecorderService/InviteSpeaker',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.FromString,
+                _registered_method=True)
+        self.ListTakes = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ListTakes',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListTakesRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListTakesResponse.FromString,
+                _registered_method=True)
+        self.ReadTake = channel.unary_stream(
+                '/voxloom.v1.RecorderService/ReadTake',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ReadTakeRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ReadTakeResponse.FromString,
+                _registered_method=True)
+        self.ReviewTakes = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ReviewTakes',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ReviewTakesRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ReviewTakesResponse.FromString,
+                _registered_method=True)
+        self.ChooseTake = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ChooseTake',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ChooseTakeRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ChooseTakeResponse.FromString,
+                _registered_method=True)
+        self.CorrectTake = channel.unary_unary(
+                '/voxloom.v1.RecorderService/CorrectTake',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.CorrectTakeRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.FromString,
+                _registered_method=True)
+        self.ExportTakes = channel.unary_stream(
+                '/voxloom.v1.RecorderService/ExportTakes',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ExportTakesRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ExportTakesResponse.FromString,
                 _registered_method=True)
         self.ListPromptLists = channel.unary_unary(
                 '/voxloom.v1.RecorderService/ListPromptLists',
@@ -90,7 +136,8 @@ class RecorderServiceStub(object):
 
 
 class RecorderServiceServicer(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read, and keeps what
+    people think of the takes.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -114,6 +161,71 @@ class RecorderServiceServicer(object):
 
     def DeleteRecording(self, request, context):
         """Removes a recording from the store and tells the others. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RegisterSpeaker(self, request, context):
+        """Makes a speaker known, with what they agreed to. A second call changes licence and consent, and keeps the id.
+        INVALID_ARGUMENT without consent. A take by somebody who was never registered is taken in all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSpeakers(self, request, context):
+        """Everybody who is registered or has a take, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteSpeaker(self, request, context):
+        """A new secret for a speaker's own browser; the older one ends. NOT_FOUND unless registered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTakes(self, request, context):
+        """Takes, the newest first, of one speaker or of all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTake(self, request, context):
+        """The WAV of a take. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewTakes(self, request, context):
+        """Accepts or rejects takes, or takes that back. Datasets leave rejected ones out, and count them. All or none:
+        NOT_FOUND names a take that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChooseTake(self, request, context):
+        """Of several takes of one prompt datasets have one: the chosen one, else the best by its checks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectTake(self, request, context):
+        """The same audio with the words that were said: stored under a new utterance id, the old one is deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportTakes(self, request, context):
+        """The takes of ListTakes with their audio, as a zip archive.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +261,7 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def NextPrompts(self, request, context):
-        """What the speaker should read next: neither recorded nor skipped, in the order of the list. Empty at the end.
+        """What the speaker should read next: neither recorded nor skipped, in the asked order. Empty at the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +298,51 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.DeleteRecording,
                     request_deserializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.SerializeToString,
+            ),
+            'RegisterSpeaker': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterSpeaker,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.RegisterSpeakerRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.Speaker.SerializeToString,
+            ),
+            'ListSpeakers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSpeakers,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListSpeakersRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ListSpeakersResponse.SerializeToString,
+            ),
+            'InviteSpeaker': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteSpeaker,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.SerializeToString,
+            ),
+            'ListTakes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTakes,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListTakesRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ListTakesResponse.SerializeToString,
+            ),
+            'ReadTake': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadTake,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ReadTakeRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ReadTakeResponse.SerializeToString,
+            ),
+            'ReviewTakes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewTakes,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ReviewTakesRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ReviewTakesResponse.SerializeToString,
+            ),
+            'ChooseTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChooseTake,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ChooseTakeRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ChooseTakeResponse.SerializeToString,
+            ),
+            'CorrectTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectTake,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.CorrectTakeRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.SerializeToString,
+            ),
+            'ExportTakes': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportTakes,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ExportTakesRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ExportTakesResponse.SerializeToString,
             ),
             'ListPromptLists': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPromptLists,
@@ -231,7 +388,8 @@ def add_RecorderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecorderService(object):
-    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read.
+    """Takes in live audio: takes of prompts by speakers; says which prompts are left to be read, and keeps what
+    people think of the takes.
 
     A `speaker` is a name or an id. A prompt is named by its list and its id in it.
     """
@@ -307,6 +465,249 @@ class RecorderService(object):
             '/voxloom.v1.RecorderService/DeleteRecording',
             voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingRequest.SerializeToString,
             voxloom_dot_v1_dot_recorder__pb2.DeleteRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterSpeaker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/RegisterSpeaker',
+            voxloom_dot_v1_dot_recorder__pb2.RegisterSpeakerRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.Speaker.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSpeakers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ListSpeakers',
+            voxloom_dot_v1_dot_recorder__pb2.ListSpeakersRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ListSpeakersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InviteSpeaker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/InviteSpeaker',
+            voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTakes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ListTakes',
+            voxloom_dot_v1_dot_recorder__pb2.ListTakesRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ListTakesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ReadTake',
+            voxloom_dot_v1_dot_recorder__pb2.ReadTakeRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ReadTakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewTakes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ReviewTakes',
+            voxloom_dot_v1_dot_recorder__pb2.ReviewTakesRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ReviewTakesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChooseTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ChooseTake',
+            voxloom_dot_v1_dot_recorder__pb2.ChooseTakeRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ChooseTakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/CorrectTake',
+            voxloom_dot_v1_dot_recorder__pb2.CorrectTakeRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.UploadTakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportTakes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ExportTakes',
+            voxloom_dot_v1_dot_recorder__pb2.ExportTakesRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ExportTakesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,14 +39,14 @@ def _parse() -> argparse.Namespace:
         "--port-base",
         type=int,
         default=DEFAULT_PORT_BASE,
-        help="first of seven ports in a row; 0 takes free ones",
+        help="first of eight ports in a row; 0 takes free ones",
     )
     parser.add_argument(
         "--until-gone", type=int, default=0, metavar="PID", help="end when this parent process has ended"
     )
     arguments = parser.parse_args()
-    if arguments.port_base != 0 and not 1 <= arguments.port_base <= 65529:
-        parser.error(f"--port-base {arguments.port_base}: expected 0, or 1 to 65529")
+    if arguments.port_base != 0 and not 1 <= arguments.port_base <= 65528:
+        parser.error(f"--port-base {arguments.port_base}: expected 0, or 1 to 65528")
     return arguments
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -19,6 +19,8 @@ MIN_API_KEY_LENGTH = 16
 
 AnyConfig = TypeVar("AnyConfig", bound="Config")
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0 lets the system choose a free one
+# One that need not be open: "off" opens none.
+OptionalPort = Annotated[Port | None, BeforeValidator(lambda value: None if value == "off" else value)]
 
 
 def _store_url(url: str) -> str:

@@ -17,7 +17,7 @@ from voxloom.record import Record, parse_model
 DEFAULT_DATA = Path("voxloom-data")
 SERVICES = ("recorder", "ingest", "trainer", "optimizer", "inference")  # in the order of the flow
 DEFAULT_PORT_BASE = 50051
-PORTS = (*SERVICES, "inference_http", "inference_wyoming")  # in a row, from the port base
+PORTS = (*SERVICES, "inference_http", "recorder_http", "inference_wyoming")  # in a row, from the port base
 LOCK_WAIT_S = 1.0
 
 

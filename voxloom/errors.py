@@ -33,5 +33,9 @@ class Unauthenticated(VoxloomError):
     """The call came without a key, or with one that opens nothing here (UNAUTHENTICATED)."""
 
 
+class Forbidden(VoxloomError):
+    """Whoever calls may not do this (PERMISSION_DENIED)."""
+
+
 class Unavailable(VoxloomError):
     """A store, broker or model cannot be reached now; try again later (UNAVAILABLE)."""

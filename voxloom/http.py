@@ -4,12 +4,29 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+import grpc
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from voxloom.runtime import cannot_listen
 
+_STATUS_OF = {  # what is left is the caller's to act on: 400
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.UNKNOWN: 500,
+}
 _CLOSE_S = 2.0  # for what is left after draining: connections without a request
+
+
+def http_status(code: grpc.StatusCode) -> int:
+    return _STATUS_OF.get(code, 400)
 
 
 class HttpListener:
@@ -25,7 +42,7 @@ class HttpListener:
         self._variable = variable
         self._under_way = 0
         self._idle = asyncio.Event()
-        self._draining = False
+        self.draining = asyncio.Event()  # what would not end by itself ends when it is set
         self.app = web.Application(middlewares=[self._count, *middlewares])
         self._runner = web.AppRunner(
             self.app,
@@ -47,7 +64,7 @@ class HttpListener:
     async def stop(self, grace_s: float) -> None:
         """Waits for requests under way, here and not in aiohttp: that reads no more of a body from the moment
         it begins to close, so that an upload would hang to the end of the grace and then be lost."""
-        self._draining = True
+        self.draining.set()
         for site in list(self._runner.sites):
             await site.stop()
         if self._under_way:
@@ -68,7 +85,7 @@ class HttpListener:
                 self._under_way -= 1
                 if not self._under_way:
                     self._idle.set()
-            if self._draining:
+            if self.draining.is_set():
                 response.force_close()  # the next request on this connection finds another server
             return response
 

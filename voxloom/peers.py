@@ -44,3 +44,8 @@ class Peers:
             for channel in self._channels.values():
                 channel.close()
             self._channels.clear()
+
+
+def reachable(host: str) -> str:
+    """Where a service that listens on `host` is found from the same machine."""
+    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)

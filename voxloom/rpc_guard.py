@@ -25,6 +25,7 @@ STATUS_OF: dict[type[errors.VoxloomError], grpc.StatusCode] = {
     errors.NotReady: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.Forbidden: grpc.StatusCode.PERMISSION_DENIED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 _QUIET = ("/grpc.health.", "/grpc.reflection.")

@@ -35,6 +35,10 @@ def _nothing() -> None:
     pass
 
 
+def _ignore(port: int) -> None:
+    pass
+
+
 class Listener(Protocol):
     """A port of a service beside that of gRPC, for a protocol of others."""
 
@@ -71,6 +75,7 @@ class Service:
     workers: Sequence[JobWorker] = ()
     listeners: Sequence[Listener] = ()
     looks: Sequence[Look] = ()  # its gauges, asked for while metrics are served
+    on_port: Callable[[int], None] = _ignore  # told the real port of gRPC, before the listeners start
     ready: rpc.Ready = field(default_factory=dict)  # full service name -> is it SERVING?
     close: Callable[[], None] = _nothing
     max_message_bytes: int = rpc.MAX_MESSAGE_BYTES
@@ -118,6 +123,7 @@ async def run_service(
             await _listen(service, bus, reconciler, stack)
             doors: list[_Door] = [server]
             stack.push_async_callback(_close, doors, grace_s)  # the last one pushed is the first to stop
+            service.on_port(server.port)
             for listener in service.listeners:
                 await listener.start()
                 doors.append(listener)

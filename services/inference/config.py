@@ -1,13 +1,8 @@
 """What inference can be told through VOXLOOM_* variables."""
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import BeforeValidator, Field
-
-from voxloom.config import Config, Port
-
-# A port that need not be open: 0 lets the system choose a free one, "off" opens none.
-OptionalPort = Annotated[Port | None, BeforeValidator(lambda value: None if value == "off" else value)]
+from voxloom.config import Config, OptionalPort, Port
 
 
 class InferenceConfig(Config):

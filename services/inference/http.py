@@ -6,13 +6,12 @@ import time
 import uuid
 from collections.abc import Sequence
 
-import grpc
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from voxloom import logs
 from voxloom.errors import BadInput, VoxloomError
-from voxloom.http import HttpListener
+from voxloom.http import HttpListener, http_status
 from voxloom.rpc_access import Access
 from voxloom.rpc_guard import status_of
 
@@ -25,15 +24,6 @@ _log = logging.getLogger(__name__)
 
 class TooLarge(BadInput):
     """More bytes than one request may have."""
-
-
-STATUS_OF = {  # what is left is the caller's to act on: 400
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ABORTED: 409,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNAVAILABLE: 503,
-}
 
 
 def listener(host: str, port: int, routes: Sequence[web.RouteDef], api_keys: Sequence[str]) -> HttpListener:
@@ -90,7 +80,7 @@ async def _answer(request: web.Request, handler: Handler, access: Access, call_i
 
 
 def _refusal(error: VoxloomError) -> web.Response:
-    status = 413 if isinstance(error, TooLarge) else STATUS_OF.get(status_of(error), 400)
+    status = 413 if isinstance(error, TooLarge) else http_status(status_of(error))
     kind = "server_error" if status >= 500 else "invalid_request_error"
     code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if status in (429, 503) else {}

@@ -10,9 +10,11 @@ from services.recorder.servicer import RecorderServicer
 from services.recorder.sweep import Sweep
 from services.recorder.takes import Takes
 from services.recorder.uploads import Uploads
+from services.recorder.web.callers import Callers
+from services.recorder.web.edge import Studio
 from voxloom.audio import Limits
 from voxloom.bus import EventBus
-from voxloom.peers import Peers
+from voxloom.peers import Peers, reachable
 from voxloom.runtime import Service, main
 from voxloom.storage import ObjectStore
 
@@ -30,12 +32,18 @@ def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peer
         upload_s=config.recorder_upload_s,
     )
     servicer = RecorderServicer(takes, Prompting(store, ledger), uploads)
+    listeners = []
+    if config.recorder_http_port is not None:
+        studio = Studio(Callers(config.api_keys, lambda secret: None), peers)
+        listeners.append(studio.listener(config.grpc_host, config.recorder_http_port))
     return Service(
         name="recorder",
         address=f"{config.grpc_host}:{config.recorder_port}",
         register=servicer.register,
         handlers=HANDLERS,
         reconcile=Sweep(store, takes),
+        listeners=listeners,
+        on_port=lambda port: peers.add("recorder", f"{reachable(config.grpc_host)}:{port}"),
         close=peers.close,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )

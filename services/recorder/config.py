@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
-from voxloom.config import Config, Port
+from voxloom.config import Config, OptionalPort, Port
 from voxloom.peers import Peers
 
 
 class RecorderConfig(Config):
     recorder_port: Port = 50051
+    recorder_http_port: OptionalPort = None  # of the studio's pages, on grpc_host
     recorder_min_s: float = Field(default=0.3, ge=0.1, le=5)
     recorder_max_s: float = Field(default=35.0, ge=1, le=300)  # a sentence; training memory grows with it
     recorder_max_upload_bytes: int = Field(default=32 << 20, ge=1 << 16, le=1 << 30)

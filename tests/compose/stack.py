@@ -79,12 +79,12 @@ class Stack:
         self.project = f"{name}-{secrets.token_hex(3)}"
         first = _free_ports()
         self.ports = {service: first + index for index, service in enumerate(SERVICES)}
-        self.http_port = first + 5
-        self.s3_port, self.amqp_port, ui = first + 6, first + 7, first + 8
+        self.http_port, self.studio_port = first + 5, first + 6
+        self.s3_port, self.amqp_port, ui = first + 7, first + 8, first + 9
         self.overlays = list(overlays)
         self.environment = {
             "COMPOSE_PROJECT_NAME": self.project,
-            "VOXLOOM_PORTS": f"{first}-{self.http_port}",
+            "VOXLOOM_PORTS": f"{first}-{self.studio_port}",
             "VOXLOOM_S3_PORT": str(self.s3_port),
             "VOXLOOM_AMQP_PORT": str(self.amqp_port),
             "VOXLOOM_RABBITMQ_UI_PORT": str(ui),
@@ -177,7 +177,7 @@ class Stack:
         return self.compose("logs", "--no-color", "--tail", "80", *services, check=False)
 
 
-def _free_ports(count: int = 9) -> int:
+def _free_ports(count: int = 10) -> int:
     """The first of so many free ports in a row on loopback."""
     for first in range(28000 + 10 * secrets.randbelow(300), 32000, 10):
         if all(_is_free(port) for port in range(first, first + count)):

@@ -81,7 +81,8 @@ def test_only_loopback_is_published(stack: Stack) -> None:
         for bindings in (container["NetworkSettings"]["Ports"] or {}).values()
         for binding in bindings or ()
     ]
-    assert len(published) == len(SERVICES) + 1 + 3  # gRPC; OpenAI's protocol; S3, AMQP and RabbitMQ's pages
+    # gRPC; OpenAI's protocol and the studio; S3, AMQP and RabbitMQ's pages
+    assert len(published) == len(SERVICES) + 2 + 3
     assert {binding["HostIp"] for binding in published} == {"127.0.0.1"}
 
 

@@ -117,15 +117,16 @@ def test_the_gateway_knows_every_service_at_its_port() -> None:
 
 
 def test_protocols_beside_grpc_have_one_port_in_all_files() -> None:
-    """OpenAI's is published with the services; Wyoming, which knows no keys, by its overlay alone."""
+    """OpenAI's and the studio are published with the services; Wyoming, without keys, by its overlay."""
     config, base = (ROOT / "deploy/gateway.cfg").read_text(), read(BASE)["services"]
-    for protocol, port in (("http", 50056), ("wyoming", 50057)):
+    for protocol, port in (("http", 50056), ("wyoming", 50058)):
         assert base["inference"]["environment"][f"VOXLOOM_INFERENCE_{protocol.upper()}_PORT"] == port
         assert re.search(rf"listen inference-{protocol} .*\n  bind :{port}.*\n .* inference:{port}", config)
-    assert [port for port in base["gateway"]["ports"] if "50056" in port]
-    assert not [port for port in base["gateway"]["ports"] if "50057" in port]
+    assert [port for port in base["gateway"]["ports"] if port.endswith(":50051-50057")]
+    assert base["recorder"]["environment"]["VOXLOOM_RECORDER_HTTP_PORT"] == 50057
+    assert re.search(r"listen studio .*\n  bind :50057 .*\n(.*\n)? .* recorder:50057", config)
     overlay = read(ROOT / "deploy/compose.wyoming.yaml")["services"]
-    assert overlay["gateway"]["ports"] == ["127.0.0.1:10300:50057"]
+    assert overlay["gateway"]["ports"] == ["127.0.0.1:10300:50058"]
 
 
 def test_the_health_check_knows_the_same_ports() -> None:

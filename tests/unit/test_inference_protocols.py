@@ -92,9 +92,9 @@ def test_a_port_opens_a_protocol_and_off_opens_none(engine: Engine, monkeypatch:
     monkeypatch.setenv("VOXLOOM_INFERENCE_WYOMING_PORT", "off")
     (found,) = protocols.listeners(engine.models, engine.pool, load(InferenceConfig))
     assert found.name == "openai"
-    monkeypatch.setenv("VOXLOOM_INFERENCE_WYOMING_PORT", "50057")
+    monkeypatch.setenv("VOXLOOM_INFERENCE_WYOMING_PORT", "50058")
     _, found = protocols.listeners(engine.models, engine.pool, load(InferenceConfig))
-    assert (found.name, found.address) == ("wyoming", "127.0.0.1:50057")
+    assert (found.name, found.address) == ("wyoming", "127.0.0.1:50058")
 
 
 @pytest.mark.parametrize("protocol", ["HTTP", "WYOMING"])
@@ -124,9 +124,9 @@ def test_wyoming_stays_on_loopback_when_grpc_is_opened(
     """It knows no keys, so the address that keys protect is not its."""
     monkeypatch.setenv("VOXLOOM_GRPC_HOST", "0.0.0.0")
     monkeypatch.setenv("VOXLOOM_API_KEY", "a-key-of-enough-length")
-    monkeypatch.setenv("VOXLOOM_INFERENCE_WYOMING_PORT", "50057")
+    monkeypatch.setenv("VOXLOOM_INFERENCE_WYOMING_PORT", "50058")
     (found,) = protocols.listeners(engine.models, engine.pool, load(InferenceConfig))
-    assert found.address == "127.0.0.1:50057"
+    assert found.address == "127.0.0.1:50058"
 
 
 def test_a_transcript_in_words_and_segments() -> None:

@@ -15,7 +15,7 @@ def up(
         Path, typer.Option("--data", envvar="VOXLOOM_DATA", metavar="DIR", help="Where everything is kept.")
     ] = DEFAULT_DATA,
     port_base: Annotated[
-        int, typer.Option(min=0, max=65529, help="First of seven ports in a row; 0 takes free ones.")
+        int, typer.Option(min=0, max=65528, help="First of eight ports in a row; 0 takes free ones.")
     ] = DEFAULT_PORT_BASE,
 ) -> None:
     """Run the five services here, with a folder as the store. Ctrl-C ends them.

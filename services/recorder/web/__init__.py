@@ -1,0 +1,1 @@
+"""The studio's HTTP edge: pages, and RPCs for them."""

@@ -244,12 +244,18 @@ class _Started:
     def _protocols(self) -> dict[str, str]:
         return {listener.name: listener.address for listener in self._listeners}
 
+    def _studio(self) -> list[str]:
+        host, _, port = self._protocols().get("studio", "").rpartition(":")
+        name = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
+        return [f"In a browser, record, review and watch the loop: http://{name}:{port}"] if port else []
+
     def _welcome(self) -> None:
         option = "" if self._data.root.name == "voxloom-data" else f" --data {self._data.root}"
         lines = [
             f"voxloom {voxloom.__version__} is up on {self._data.root} (process {os.getpid()})",
             *(f"  {name:<10} {self._addresses[name]}" for name in SERVICES),
             *(f"  {name:<10} {address}" for name, address in self._protocols().items()),
+            *self._studio(),
             "Next, in another terminal:",
             f"  voxloom import PATH{option}      bring in audio with transcripts",
             f"  voxloom record FILE{option} --text '...' --speaker NAME",

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ def test_it_starts_serves_stops_on_a_signal_and_keeps_what_was_stored(
     with up(data) as process:
         running = wait_until_up(data, process)
         assert list(running.addresses) == list(SERVICES)
-        assert list(running.protocols) == ["openai", "wyoming"]
-        assert len({*running.addresses.values(), *running.protocols.values()}) == 7
+        assert list(running.protocols) == ["studio", "openai", "wyoming"]
+        assert len({*running.addresses.values(), *running.protocols.values()}) == 8
+        with urllib.request.urlopen(f"http://{running.protocols['studio']}/services", timeout=10) as found:
+            assert "down" not in json.load(found).values()
         first = voxloom(*record)
         assert first.code == 0, first.err
         process.send_signal(number)

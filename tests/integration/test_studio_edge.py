@@ -1,4 +1,4 @@
-"""The studio's HTTP edge, on the real recorder process: RPCs as JSON and over WebSockets, and who may call."""
+"""The studio's HTTP edge on the real recorder process: RPCs as JSON and over WebSockets, who may call."""
 
 import asyncio
 import io

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PYTEST := $(BIN)/pytest $(ARGS)
+PYTEST := $(BIN)/pytest --durations=15 $(ARGS)
 export SEAWEED ?= $(abspath $(BIN)/weed)
 
 .DEFAULT_GOAL := help

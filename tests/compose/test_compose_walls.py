@@ -1,8 +1,10 @@
 """What the containers may do, what they publish, and who is let in."""
 
+import asyncio
 import subprocess
 from typing import Any
 
+import aiohttp
 import boto3
 import botocore
 import grpc
@@ -105,6 +107,22 @@ def test_grpc_refuses_a_missing_and_a_wrong_key(stack: Stack, service: str, key:
     with stack.client(service, key) as stub, pytest.raises(grpc.RpcError) as error:
         CALLS[service](stub)
     assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED  # type: ignore[attr-defined]
+
+
+def test_the_studio_wants_the_key_and_reaches_every_service(stack: Stack) -> None:
+    base = f"http://127.0.0.1:{stack.studio_port}"
+
+    async def look() -> None:
+        async with aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            assert (await session.get("/")).status == 200
+            assert (await session.get("/services")).status == 401
+            assert (await session.post("/session", json={"key": "wrong" * 8})).status == 401
+            assert (await session.post("/session", json={"key": stack.api_key})).status == 200
+            found = await (await session.get("/services")).json()
+            assert found["recorder"] == "serving"
+            assert "down" not in found.values()
+
+    asyncio.run(look())
 
 
 def test_s3_refuses_a_wrong_key_and_strangers(stack: Stack) -> None:

@@ -138,10 +138,13 @@ class Client:
         options: Options = NO_OPTIONS,
         *,
         interim: bool = True,
+        pause_s: float = 0.0,
     ) -> Iterator[Result]:
-        """Live audio, at most 64 kB a chunk, as it comes; results as soon as there are any. Whoever stops
-        iterating ends the call."""
-        config = pb.StreamingConfig(format=_format(form), interim_results=interim, options=_options(options))
+        """Live audio, at most 64 kB a chunk, as it comes; results as soon as there are any, final after
+        `pause_s` of silence (0: as the service is set). Whoever stops iterating ends the call."""
+        config = pb.StreamingConfig(
+            format=_format(form), interim_results=interim, options=_options(options), pause_s=pause_s
+        )
         messages = _messages(pb.StreamingRecognizeRequest, config, chunks)
         with self._explained():
             call = self._stub.StreamingRecognize(messages)

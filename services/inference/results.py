@@ -8,6 +8,9 @@ from typing import Protocol
 from services.inference.segments import FRAMES_PER_S
 from voxloom.audio import Samples
 from voxloom.decode import Hypothesis
+from voxloom.errors import BadInput
+
+MIN_PAUSE_S, MAX_PAUSE_S = 0.2, 10.0
 
 Clock = Callable[[], float]
 
@@ -37,6 +40,16 @@ class Pace:
     @classmethod
     def of(cls, interim_s: float, pause_s: float) -> "Pace":
         return cls(max(round(interim_s * FRAMES_PER_S), 1), round(pause_s * FRAMES_PER_S))
+
+    def with_pause(self, pause_s: float) -> "Pace":
+        """As a stream wishes it; 0: as it is. BadInput unless it is 0.2 to 10 s."""
+        if pause_s == 0:
+            return self
+        if not MIN_PAUSE_S <= pause_s <= MAX_PAUSE_S:
+            raise BadInput(
+                f"a pause of {pause_s:g} s cannot end a result; expected {MIN_PAUSE_S:g} to {MAX_PAUSE_S:g} s"
+            )
+        return replace(self, pause=round(pause_s * FRAMES_PER_S))
 
 
 class Hearing(Protocol):

@@ -25,7 +25,6 @@ from voxloom.decode import Hypothesis, Word
 from voxloom.errors import BadInput
 
 NAME = pb.DESCRIPTOR.services_by_name["RivaSpeechRecognition"].full_name
-MIN_PAUSE_MS, MAX_PAUSE_MS = 200, 10_000
 BOOSTS = 20.0  # of theirs to one of ours
 _ENCODINGS = {
     AudioEncoding.ENCODING_UNSPECIFIED: Encoding.UNKNOWN,
@@ -45,7 +44,7 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
         self._models = models
         self._pool = pool
         self._max_audio_s = config.inference_max_audio_s
-        self._interim_s, self._pause_s = config.inference_interim_s, config.inference_pause_s
+        self._pace = Pace.of(config.inference_interim_s, config.inference_pause_s)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         riva_asr_pb2_grpc.add_RivaSpeechRecognitionServicer_to_server(self, server)
@@ -99,7 +98,7 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
         return await self._pool.run(listening, model, _options(config))
 
     def _begin(self, model: ServedModel, streaming: pb.StreamingRecognitionConfig) -> Incoming:
-        pace = Pace.of(self._interim_s, _pause_s(streaming.config, self._pause_s))
+        pace = self._pace.with_pause(streaming.config.endpointing_config.stop_history / 1000)
 
         def begin(pcm: Pcm16) -> StreamTranscriber:
             return StreamTranscriber(model, self._pool, pcm, streaming.interim_results, pace)
@@ -125,18 +124,6 @@ def _options(config: pb.RecognitionConfig) -> Options:
         if phrase
     ]
     return Options(hot_words, min(config.max_alternatives, MAX_ALTERNATIVES))
-
-
-def _pause_s(config: pb.RecognitionConfig, default_s: float) -> float:
-    """Silence that ends a result: `stop_history`, in ms."""
-    wanted_ms = config.endpointing_config.stop_history
-    if wanted_ms == 0:
-        return default_s
-    if not MIN_PAUSE_MS <= wanted_ms <= MAX_PAUSE_MS:
-        raise BadInput(
-            f"endpointing_config.stop_history is {wanted_ms} ms; expected {MIN_PAUSE_MS} to {MAX_PAUSE_MS}"
-        )
-    return float(wanted_ms) / 1000
 
 
 def _declared(config: pb.RecognitionConfig) -> Declared:

@@ -110,10 +110,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         return await self._pool.run(listening, model, options_of(options))
 
     def _begin(self, model: ServedModel, config: pb.StreamingConfig) -> StreamTranscriber | Incoming:
-        form = declared(config.format)
+        form, pace = declared(config.format), self._pace.with_pause(config.pause_s)
 
         def begin(pcm: Pcm16) -> StreamTranscriber:
-            return StreamTranscriber(model, self._pool, pcm, config.interim_results, self._pace)
+            return StreamTranscriber(model, self._pool, pcm, config.interim_results, pace)
 
         if form.encoding is Encoding.PCM16:
             return begin(Pcm16(form.sample_rate_hz, form.channels))

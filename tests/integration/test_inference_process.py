@@ -258,3 +258,21 @@ def test_a_full_house_refuses_and_a_cancelled_stream_makes_room(root: Path) -> N
         eventually(lambda: stub.GetServingModel(pb.GetServingModelRequest()).active_streams == 0)
         (result,) = stub.StreamingRecognize(requests(chunked(pcm("bed"))))
         assert result.text == "bed"
+
+
+def test_a_stream_says_which_pause_ends_a_result(lasting: ServiceProcess) -> None:
+    said = pcm("bed |cafe", pause_s=0.7)
+    stub = InferenceServiceStub(lasting.channel)
+
+    def finals(pause_s: float) -> list[str]:
+        config = pb.StreamingConfig(format=PCM16, pause_s=pause_s)
+        first = pb.StreamingRecognizeRequest(config=config)
+        rest = (pb.StreamingRecognizeRequest(audio=chunk) for chunk in chunked(said))
+        return [result.text for result in stub.StreamingRecognize(iter([first, *rest]), timeout=30)]
+
+    assert finals(0.4) == ["bed", "cafe"]
+    assert finals(5) == ["bed cafe"]
+    for wrong in (-1.0, 0.1, 11.0, float("nan")):
+        with pytest.raises(grpc.RpcError) as error:
+            finals(wrong)
+        assert code_of(error.value) is grpc.StatusCode.INVALID_ARGUMENT

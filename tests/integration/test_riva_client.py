@@ -170,7 +170,7 @@ def test_interim_results_only_when_asked_for(asr: riva.client.ASRService) -> Non
         ({"max_alternatives": -1}, "max_alternatives"),
         ({"speech_contexts": [{"phrases": ["voxloom"], "boost": 20}]}, "hot word 'voxloom'"),
         ({"diarization_config": {"enable_speaker_diarization": True}}, "speakers apart"),
-        ({"endpointing_config": {"stop_history": 5}, "sample_rate_hertz": 16000}, "stop_history"),
+        ({"endpointing_config": {"stop_history": 5}, "sample_rate_hertz": 16000}, "0.005 s"),
         ({"audio_channel_count": 2, "enable_separate_recognition_per_channel": True}, "channels are mixed"),
     ],
 )

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxloom.v1 import audio_pb2 as voxloom_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoxloom/v1/inference.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"(\n\x07HotWord\x12\x0e\n\x06phrase\x18\x01 \x01(\t\x12\r\n\x05\x62oost\x18\x02 \x01(\x02\"e\n\x12RecognitionOptions\x12&\n\thot_words\x18\x01 \x03(\x0b\x32\x13.voxloom.v1.HotWord\x12\x18\n\x10max_alternatives\x18\x02 \x01(\x05\x12\r\n\x05model\x18\x03 \x01(\t\"P\n\x0b\x41lternative\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\"{\n\x10RecognizeRequest\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12/\n\x07options\x18\x03 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\"\xb8\x01\n\x11RecognizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x0f\n\x07\x61udio_s\x18\x04 \x01(\x01\x12\x11\n\tcompute_s\x18\x05 \x01(\x01\x12\r\n\x05model\x18\x06 \x01(\t\x12-\n\x0c\x61lternatives\x18\x07 \x03(\x0b\x32\x17.voxloom.v1.Alternative\"\x84\x01\n\x0fStreamingConfig\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\x17\n\x0finterim_results\x18\x02 \x01(\x08\x12/\n\x07options\x18\x03 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\"c\n\x19StreamingRecognizeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voxloom.v1.StreamingConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xe4\x01\n\x1aStreamingRecognizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x10\n\x08is_final\x18\x04 \x01(\x08\x12\x10\n\x08start_ms\x18\x05 \x01(\x05\x12\x0e\n\x06\x65nd_ms\x18\x06 \x01(\x05\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tstability\x18\x08 \x01(\x02\x12-\n\x0c\x61lternatives\x18\t \x03(\x0b\x32\x17.voxloom.v1.Alternative\"g\n\x0b\x42\x61tchConfig\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12/\n\x07options\x18\x02 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\"[\n\x15\x42\x61tchRecognizeRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.BatchConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"v\n\x16\x42\x61tchRecognizeResponse\x12\'\n\x05piece\x18\x01 \x01(\x0b\x32\x16.voxloom.v1.BatchPieceH\x00\x12+\n\x07summary\x18\x02 \x01(\x0b\x32\x18.voxloom.v1.BatchSummaryH\x00\x42\x06\n\x04part\"\xb2\x01\n\nBatchPiece\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12-\n\x0c\x61lternatives\x18\x04 \x03(\x0b\x32\x17.voxloom.v1.Alternative\x12\x10\n\x08start_ms\x18\x05 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x06 \x01(\x03\x12\x10\n\x08total_ms\x18\x07 \x01(\x03\"A\n\x0c\x42\x61tchSummary\x12\x0f\n\x07\x61udio_s\x18\x01 \x01(\x01\x12\x11\n\tcompute_s\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"\x18\n\x16GetServingModelRequest\"V\n\x0cServingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05since\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x63tive_streams\x18\x03 \x01(\x03\x12\x10\n\x08language\x18\x04 \x01(\t2\xf3\x02\n\x10InferenceService\x12H\n\tRecognize\x12\x1c.voxloom.v1.RecognizeRequest\x1a\x1d.voxloom.v1.RecognizeResponse\x12g\n\x12StreamingRecognize\x12%.voxloom.v1.StreamingRecognizeRequest\x1a&.voxloom.v1.StreamingRecognizeResponse(\x01\x30\x01\x12[\n\x0e\x42\x61tchRecognize\x12!.voxloom.v1.BatchRecognizeRequest\x1a\".voxloom.v1.BatchRecognizeResponse(\x01\x30\x01\x12O\n\x0fGetServingModel\x12\".voxloom.v1.GetServingModelRequest\x1a\x18.voxloom.v1.ServingModelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoxloom/v1/inference.proto\x12\nvoxloom.v1\x1a\x16voxloom/v1/audio.proto\"(\n\x07HotWord\x12\x0e\n\x06phrase\x18\x01 \x01(\t\x12\r\n\x05\x62oost\x18\x02 \x01(\x02\"e\n\x12RecognitionOptions\x12&\n\thot_words\x18\x01 \x03(\x0b\x32\x13.voxloom.v1.HotWord\x12\x18\n\x10max_alternatives\x18\x02 \x01(\x05\x12\r\n\x05model\x18\x03 \x01(\t\"P\n\x0b\x41lternative\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\"{\n\x10RecognizeRequest\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12/\n\x07options\x18\x03 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\"\xb8\x01\n\x11RecognizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x0f\n\x07\x61udio_s\x18\x04 \x01(\x01\x12\x11\n\tcompute_s\x18\x05 \x01(\x01\x12\r\n\x05model\x18\x06 \x01(\t\x12-\n\x0c\x61lternatives\x18\x07 \x03(\x0b\x32\x17.voxloom.v1.Alternative\"\x95\x01\n\x0fStreamingConfig\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12\x17\n\x0finterim_results\x18\x02 \x01(\x08\x12/\n\x07options\x18\x03 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\x12\x0f\n\x07pause_s\x18\x04 \x01(\x02\"c\n\x19StreamingRecognizeRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voxloom.v1.StreamingConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xe4\x01\n\x1aStreamingRecognizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\x10\n\x08is_final\x18\x04 \x01(\x08\x12\x10\n\x08start_ms\x18\x05 \x01(\x05\x12\x0e\n\x06\x65nd_ms\x18\x06 \x01(\x05\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tstability\x18\x08 \x01(\x02\x12-\n\x0c\x61lternatives\x18\t \x03(\x0b\x32\x17.voxloom.v1.Alternative\"g\n\x0b\x42\x61tchConfig\x12\'\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.AudioFormat\x12/\n\x07options\x18\x02 \x01(\x0b\x32\x1e.voxloom.v1.RecognitionOptions\"[\n\x15\x42\x61tchRecognizeRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.voxloom.v1.BatchConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"v\n\x16\x42\x61tchRecognizeResponse\x12\'\n\x05piece\x18\x01 \x01(\x0b\x32\x16.voxloom.v1.BatchPieceH\x00\x12+\n\x07summary\x18\x02 \x01(\x0b\x32\x18.voxloom.v1.BatchSummaryH\x00\x42\x06\n\x04part\"\xb2\x01\n\nBatchPiece\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x1f\n\x05words\x18\x02 \x03(\x0b\x32\x10.voxloom.v1.Word\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12-\n\x0c\x61lternatives\x18\x04 \x03(\x0b\x32\x17.voxloom.v1.Alternative\x12\x10\n\x08start_ms\x18\x05 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x06 \x01(\x03\x12\x10\n\x08total_ms\x18\x07 \x01(\x03\"A\n\x0c\x42\x61tchSummary\x12\x0f\n\x07\x61udio_s\x18\x01 \x01(\x01\x12\x11\n\tcompute_s\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\"\x18\n\x16GetServingModelRequest\"V\n\x0cServingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05since\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x63tive_streams\x18\x03 \x01(\x03\x12\x10\n\x08language\x18\x04 \x01(\t2\xf3\x02\n\x10InferenceService\x12H\n\tRecognize\x12\x1c.voxloom.v1.RecognizeRequest\x1a\x1d.voxloom.v1.RecognizeResponse\x12g\n\x12StreamingRecognize\x12%.voxloom.v1.StreamingRecognizeRequest\x1a&.voxloom.v1.StreamingRecognizeResponse(\x01\x30\x01\x12[\n\x0e\x42\x61tchRecognize\x12!.voxloom.v1.BatchRecognizeRequest\x1a\".voxloom.v1.BatchRecognizeResponse(\x01\x30\x01\x12O\n\x0fGetServingModel\x12\".voxloom.v1.GetServingModelRequest\x1a\x18.voxloom.v1.ServingModelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,25 +43,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOGNIZERESPONSE']._serialized_start=419
   _globals['_RECOGNIZERESPONSE']._serialized_end=603
   _globals['_STREAMINGCONFIG']._serialized_start=606
-  _globals['_STREAMINGCONFIG']._serialized_end=738
-  _globals['_STREAMINGRECOGNIZEREQUEST']._serialized_start=740
-  _globals['_STREAMINGRECOGNIZEREQUEST']._serialized_end=839
-  _globals['_STREAMINGRECOGNIZERESPONSE']._serialized_start=842
-  _globals['_STREAMINGRECOGNIZERESPONSE']._serialized_end=1070
-  _globals['_BATCHCONFIG']._serialized_start=1072
-  _globals['_BATCHCONFIG']._serialized_end=1175
-  _globals['_BATCHRECOGNIZEREQUEST']._serialized_start=1177
-  _globals['_BATCHRECOGNIZEREQUEST']._serialized_end=1268
-  _globals['_BATCHRECOGNIZERESPONSE']._serialized_start=1270
-  _globals['_BATCHRECOGNIZERESPONSE']._serialized_end=1388
-  _globals['_BATCHPIECE']._serialized_start=1391
-  _globals['_BATCHPIECE']._serialized_end=1569
-  _globals['_BATCHSUMMARY']._serialized_start=1571
-  _globals['_BATCHSUMMARY']._serialized_end=1636
-  _globals['_GETSERVINGMODELREQUEST']._serialized_start=1638
-  _globals['_GETSERVINGMODELREQUEST']._serialized_end=1662
-  _globals['_SERVINGMODEL']._serialized_start=1664
-  _globals['_SERVINGMODEL']._serialized_end=1750
-  _globals['_INFERENCESERVICE']._serialized_start=1753
-  _globals['_INFERENCESERVICE']._serialized_end=2124
+  _globals['_STREAMINGCONFIG']._serialized_end=755
+  _globals['_STREAMINGRECOGNIZEREQUEST']._serialized_start=757
+  _globals['_STREAMINGRECOGNIZEREQUEST']._serialized_end=856
+  _globals['_STREAMINGRECOGNIZERESPONSE']._serialized_start=859
+  _globals['_STREAMINGRECOGNIZERESPONSE']._serialized_end=1087
+  _globals['_BATCHCONFIG']._serialized_start=1089
+  _globals['_BATCHCONFIG']._serialized_end=1192
+  _globals['_BATCHRECOGNIZEREQUEST']._serialized_start=1194
+  _globals['_BATCHRECOGNIZEREQUEST']._serialized_end=1285
+  _globals['_BATCHRECOGNIZERESPONSE']._serialized_start=1287
+  _globals['_BATCHRECOGNIZERESPONSE']._serialized_end=1405
+  _globals['_BATCHPIECE']._serialized_start=1408
+  _globals['_BATCHPIECE']._serialized_end=1586
+  _globals['_BATCHSUMMARY']._serialized_start=1588
+  _globals['_BATCHSUMMARY']._serialized_end=1653
+  _globals['_GETSERVINGMODELREQUEST']._serialized_start=1655
+  _globals['_GETSERVINGMODELREQUEST']._serialized_end=1679
+  _globals['_SERVINGMODEL']._serialized_start=1681
+  _globals['_SERVINGMODEL']._serialized_end=1767
+  _globals['_INFERENCESERVICE']._serialized_start=1770
+  _globals['_INFERENCESERVICE']._serialized_end=2141
 # @@protoc_insertion_point(module_scope)

@@ -64,14 +64,16 @@ class RecognizeResponse(_message.Message):
     def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_audio_pb2.Word, _Mapping]]] = ..., confidence: _Optional[float] = ..., audio_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., model: _Optional[str] = ..., alternatives: _Optional[_Iterable[_Union[Alternative, _Mapping]]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("format", "interim_results", "options")
+    __slots__ = ("format", "interim_results", "options", "pause_s")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     INTERIM_RESULTS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_S_FIELD_NUMBER: _ClassVar[int]
     format: _audio_pb2.AudioFormat
     interim_results: bool
     options: RecognitionOptions
-    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., interim_results: bool = ..., options: _Optional[_Union[RecognitionOptions, _Mapping]] = ...) -> None: ...
+    pause_s: float
+    def __init__(self, format: _Optional[_Union[_audio_pb2.AudioFormat, _Mapping]] = ..., interim_results: bool = ..., options: _Optional[_Union[RecognitionOptions, _Mapping]] = ..., pause_s: _Optional[float] = ...) -> None: ...
 
 class StreamingRecognizeRequest(_message.Message):
     __slots__ = ("config", "audio")

@@ -1,4 +1,4 @@
-"""The weights that a run hands over: of its best epoch, or the mean of its best few."""
+"""The weights that a run hands over: those it ended with, of its best epoch, or the mean of its best few."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import pytest
 import torch
 from trainer_bench import RUN, Bench
 
-from services.trainer.averaging import choose_weights
+from services.trainer.averaging import Candidate, best_of, choose_weights, standard_error
 from services.trainer.checkpoint import Checkpoints
 from services.trainer.train import State
 from voxloom import keys
+from voxloom.errors import BadInput
 
 Tensors = dict[str, torch.Tensor]
 
@@ -26,7 +27,11 @@ def chosen(bench: Bench, state: State) -> tuple[float, Tensors]:
 
 def claim(state: State, wer: float) -> None:
     """As if the epochs had made so many errors."""
-    state.at.best = [best.model_copy(update={"wer": wer, "cer": wer}) for best in state.at.best]
+    state.at.best = [each.model_copy(update={"wer": wer, "cer": wer}) for each in state.at.best]
+
+
+def best(bench: Bench, state: State) -> Candidate:
+    return best_of(bench.checkpoints, state, bench.task.val, bench.task.tokenizer)
 
 
 def kept(bench: Bench, state: State) -> list[Tensors]:
@@ -48,33 +53,63 @@ def floating(weights: Tensors) -> Tensors:
 
 def test_the_mean_of_the_best_three_is_taken_when_it_makes_no_more_errors(bench: Bench) -> None:
     state = bench.run()
-    claim(state, 10.0)
-    wer, weights = chosen(bench, state)
-    best = kept(bench, state)
-    assert len(best) == 3
-    assert not same(best[0], best[2])
-    means = [mean([floating(each) for each in best[:count]]) for count in (2, 3)]
+    claim(state, 1000.0)
+    found, three = best(bench, state), kept(bench, state)
+    assert len(three) == 3
+    assert not same(three[0], three[2])
+    weights = found.weights
+    means = [mean([floating(each) for each in three[:count]]) for count in (2, 3)]
     assert any(same(floating(weights), each) for each in means)
-    assert wer < 10.0, "that of the mean, not that of the epochs"
+    assert found.wer < 1000.0, "that of the mean, not that of the epochs"
     counts = [name for name in weights if name not in floating(weights)]
     assert counts
-    assert all(torch.equal(weights[name], best[0][name]) for name in counts)
+    assert all(torch.equal(weights[name], three[0][name]) for name in counts)
 
 
 def test_the_best_epoch_stays_when_the_means_make_more_errors(bench: Bench) -> None:
     state = bench.run()
     claim(state, 0.0)
     wer, weights = chosen(bench, state)
-    assert wer == 0.0
+    assert wer == 0.0, "the end is worse by more than chance"
     assert same(weights, kept(bench, state)[0])
 
 
 def test_damaged_weights_are_left_out_of_the_mean(bench: Bench) -> None:
     state = bench.run()
-    claim(state, 10.0)
+    claim(state, 1000.0)
     bench.store.put(keys.checkpoint(RUN, state.at.best[1].name), b"no tensors")
-    best = kept(bench, state)
-    assert len(best) == 2
-    _, weights = chosen(bench, state)
-    assert same(floating(weights), mean([floating(each) for each in best]))
+    two = kept(bench, state)
+    assert len(two) == 2
+    assert same(floating(best(bench, state).weights), mean([floating(each) for each in two]))
     assert state.at.best[1].name in bench.checkpoints.damaged[0]
+
+
+def test_the_end_is_taken_when_the_best_epoch_is_better_by_chance_only(bench: Bench) -> None:
+    state = bench.run()
+    end = {name: value.clone() for name, value in state.average.state_dict().items()}
+    words = sum(len(clip.row.text.split()) for clip in bench.task.val.clips.clips)
+    state.at.best = [each for each in state.at.best if each.epoch != state.at.epoch]
+    wer, _ = chosen(bench, state)
+    state.average.load_state_dict(end)
+    claim(state, wer - 0.9 * standard_error(wer, words))
+    _, weights = chosen(bench, state)
+    assert same(weights, end)
+    assert not same(weights, kept(bench, state)[0])
+
+
+def test_what_cannot_be_read_changes_nothing(bench: Bench) -> None:
+    """A store that is away for a moment is asked again, with the weights that the run ended with."""
+    state = bench.run()
+    end = {name: value.clone() for name, value in state.average.state_dict().items()}
+    for each in state.at.best:
+        bench.store.put(keys.checkpoint(RUN, each.name), b"no tensors")
+    with pytest.raises(BadInput, match="no best weights"):
+        chosen(bench, state)
+    assert same(state.average.state_dict(), end)
+
+
+@pytest.mark.parametrize(
+    ("wer", "words", "error"), [(0.1, 100, 0.031), (0.0, 100, 0.0097), (4.0, 100, 0.0097)]
+)
+def test_the_standard_error_of_a_rate(wer: float, words: int, error: float) -> None:
+    assert standard_error(wer, words) == pytest.approx(error, rel=0.02)

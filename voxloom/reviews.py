@@ -45,30 +45,32 @@ def read_reviews(store: ObjectStore, speaker: str) -> Reviews:
     return _read(store, speaker)[0]
 
 
-def change_reviews(store: ObjectStore, speaker: str, change: Callable[[Reviews], Reviews]) -> Reviews:
-    """Returns what was there before. `change` may be called several times."""
+def change_reviews(
+    store: ObjectStore, speaker: str, change: Callable[[Reviews], Reviews]
+) -> tuple[Reviews, Reviews]:
+    """What was there before, and what is there now. `change` may be called several times."""
     for _ in range(_MAX_TRIES):
         old, etag = _read(store, speaker)
         new = change(old)
         if new == old:
-            return old
+            return old, old
         try:
             write_model(store, keys.reviews(speaker), new, if_absent=not etag, if_match=etag or None)
         except Conflict:
             continue  # somebody else reviews takes of this speaker
-        return old
+        return old, new
     raise Conflict(f"the reviews of {speaker} keep changing; try again in a moment")
 
 
-def forget_reviews(store: ObjectStore, speaker: str, utterances: Collection[str]) -> None:
-    """Of takes that are gone. Doing it again changes nothing."""
+def forget_reviews(store: ObjectStore, speaker: str, utterances: Collection[str]) -> Reviews:
+    """Of takes that are gone. Doing it again changes nothing. Returns what is left."""
 
     def without(old: Reviews) -> Reviews:
         takes = {key: review for key, review in old.takes.items() if key not in utterances}
         chosen = {key: each for key, each in old.chosen.items() if each not in utterances}
         return old.model_copy(update={"takes": takes, "chosen": chosen})
 
-    change_reviews(store, speaker, without)
+    return change_reviews(store, speaker, without)[1]
 
 
 def _read(store: ObjectStore, speaker: str) -> tuple[Reviews, str]:

@@ -1,5 +1,7 @@
 """Who may call what through the studio's edge."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -14,6 +16,10 @@ from voxloom.v1 import recorder_pb2 as pb
 
 KEY, SECRET = "k" * 32, "ada.secret"
 ADA = speaker_id("Ada")
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
 
 
 def callers(*keys: str) -> Callers:
@@ -39,19 +45,19 @@ def test_each_method_of_the_five_services_has_a_name() -> None:
 
 
 def test_a_key_is_changed_for_a_cookie_and_opens_all() -> None:
-    cookie = callers(KEY).admit(request("POST"), f" {KEY}\n")
-    assert callers(KEY).of(request(Cookie=f"{COOKIE}={cookie}")) == Caller()
-    assert callers("another key", KEY).of(request(Cookie=f"{COOKIE}={cookie}")) == Caller()
+    cookie = run(callers(KEY).admit(request("POST"), f" {KEY}\n"))
+    assert run(callers(KEY).of(request(Cookie=f"{COOKIE}={cookie}"))) == Caller()
+    assert run(callers("another key", KEY).of(request(Cookie=f"{COOKIE}={cookie}"))) == Caller()
     for jar in ({}, {"Cookie": f"{COOKIE}={KEY}"}, {"Cookie": f"{COOKIE}="}):
         with pytest.raises(Unauthenticated):
-            callers(KEY).of(request(**jar))
+            run(callers(KEY).of(request(**jar)))
     with pytest.raises(Unauthenticated):
-        callers("another key").of(request(Cookie=f"{COOKIE}={cookie}"))
+        run(callers("another key").of(request(Cookie=f"{COOKIE}={cookie}")))
 
 
 def test_an_invitation_opens_what_is_ones_own() -> None:
-    cookie = callers(KEY).admit(request("POST"), SECRET)
-    ada = callers(KEY).of(request(Cookie=f"{COOKIE}={cookie}"))
+    cookie = run(callers(KEY).admit(request("POST"), SECRET))
+    ada = run(callers(KEY).of(request(Cookie=f"{COOKIE}={cookie}")))
     assert ada == Caller(ADA)
     for name in ("Ada", ADA):
         ada.check(METHODS["recorder/DeleteRecording"], pb.DeleteRecordingRequest(speaker=name))
@@ -100,14 +106,14 @@ def test_an_invitation_opens_nothing_of_others() -> None:
 )
 def test_an_open_studio_answers_its_own_pages_on_this_machine_only(headers: dict[str, str]) -> None:
     with pytest.raises(Forbidden):
-        callers().of(request(**headers))
+        run(callers().of(request(**headers)))
 
 
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "127.0.0.1:50057", "[::1]:50057", "LOCALHOST"])
 def test_names_of_this_machine(host: str) -> None:
-    assert callers().of(request(Host=host, Origin=f"http://{host}")) == Caller()
+    assert run(callers().of(request(Host=host, Origin=f"http://{host}"))) == Caller()
 
 
 def test_a_form_of_another_site_is_no_request() -> None:
     with pytest.raises(BadInput, match="application/json"):
-        callers().of(request("POST", Content_Type="text/plain"))
+        run(callers().of(request("POST", Content_Type="text/plain")))

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from services.recorder.labels import named_speaker
 from services.recorder.web.methods import Method
 from voxloom.errors import BadInput, Forbidden, Unauthenticated
+from voxloom.rpc import blocking
 
 COOKIE = "voxloom_studio"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -71,6 +72,7 @@ class Callers:
     """Knows callers by a cookie that pages cannot read and other sites cannot send."""
 
     def __init__(self, keys: Sequence[str], speaker_of: SpeakerOf) -> None:
+        """`speaker_of`: the id that a secret belongs to; it may wait for the store."""
         self._keys = keys
         self._speaker_of = speaker_of
 
@@ -78,26 +80,26 @@ class Callers:
     def open(self) -> bool:
         return not self._keys
 
-    def of(self, request: web.Request) -> Caller:
+    async def of(self, request: web.Request) -> Caller:
         """Unauthenticated for somebody who has to bring a key first."""
         self.check_site(request)
         cookie = request.cookies.get(COOKIE, "")
         if self.open or any(hmac.compare_digest(cookie, _pass(key)) for key in self._keys):
             return Caller()
-        if cookie and (speaker := self._speaker_of(cookie)):
+        if cookie and (speaker := await blocking(self._speaker_of, cookie)):
             return Caller(speaker)
         raise Unauthenticated(
             "the studio wants a key: the API key of this installation, or the secret of your invitation"
         )
 
-    def admit(self, request: web.Request, key: str) -> str:
+    async def admit(self, request: web.Request, key: str) -> str:
         """The cookie for a key or a speaker's secret; Unauthenticated for anything else."""
         self.check_site(request)
         given = key.strip().encode()
         for known in self._keys:
             if hmac.compare_digest(given, known.encode()):
                 return _pass(known)
-        if self._speaker_of(key.strip()):
+        if await blocking(self._speaker_of, key.strip()):
             return key.strip()
         raise Unauthenticated("this key opens nothing here; look for blanks, or ask for a new invitation")
 

@@ -81,7 +81,7 @@ class Studio:
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(
             COOKIE,
-            self._callers.admit(request, key),
+            await self._callers.admit(request, key),
             httponly=True,
             samesite="Strict",
             secure=secure,
@@ -90,14 +90,14 @@ class Studio:
         return response
 
     async def _me(self, request: web.Request) -> web.Response:
-        caller = self._callers.of(request)
+        caller = await self._callers.of(request)
         return web.json_response(
             {"admin": not caller.speaker, "speaker": caller.speaker, "open": self._callers.open}
         )
 
     async def _services(self, request: web.Request) -> web.Response:
         """serving, waiting or down, of each service."""
-        self._callers.of(request)
+        await self._callers.of(request)
         found = await asyncio.gather(*map(self._health, _SERVICES))
         return web.json_response(dict(zip(_SERVICES, found, strict=True)))
 
@@ -111,7 +111,7 @@ class Studio:
         return "serving" if answer.status == health_pb2.HealthCheckResponse.SERVING else "waiting"
 
     async def _unary(self, request: web.Request) -> web.Response:
-        caller, method = self._callers.of(request), _method(request)
+        caller, method = await self._callers.of(request), _method(request)
         if method.streams:
             raise BadInput(f"{method.name} is a stream; open a WebSocket")
         message = method.read(await _text(request))
@@ -120,7 +120,7 @@ class Studio:
         return web.Response(text=as_json(answer), content_type="application/json")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        caller, method = self._callers.of(request), _method(request)
+        caller, method = await self._callers.of(request), _method(request)
         socket = web.WebSocketResponse(max_msg_size=MAX_FRAME_BYTES, heartbeat=30)
         await socket.prepare(request)
         try:
@@ -146,13 +146,13 @@ class Studio:
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         speaker, utterance = request.match_info["speaker"], request.match_info["utterance"]
-        self._callers.of(request).check_speaker(speaker)
+        (await self._callers.of(request)).check_speaker(speaker)
         message = pb.ReadTakeRequest(speaker=speaker, utterance=utterance)
         return await self._download(request, METHODS["recorder/ReadTake"], message, "audio/wav")
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """`?request=` is an ExportTakesRequest as JSON."""
-        caller, method = self._callers.of(request), METHODS["recorder/ExportTakes"]
+        caller, method = await self._callers.of(request), METHODS["recorder/ExportTakes"]
         message = method.read(request.query.get("request", "{}"))
         caller.check(method, message)
         name = keys.check_id(request.match_info["name"], "name of the archive")

@@ -3,10 +3,14 @@
 import sys
 
 from services.recorder.config import RecorderConfig
+from services.recorder.coverage import Coverage
 from services.recorder.handlers import HANDLERS
+from services.recorder.hearing import Listener
 from services.recorder.ledger import Ledger
 from services.recorder.prompting import Prompting
+from services.recorder.served import Models
 from services.recorder.servicer import RecorderServicer
+from services.recorder.sounds import Sounds
 from services.recorder.sweep import Sweep
 from services.recorder.takes import Takes
 from services.recorder.uploads import Uploads
@@ -23,13 +27,17 @@ def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peer
     """`peers`: the other services, where the configuration does not say it."""
     peers = peers or config.peers()
     ledger = Ledger(store)
-    takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s), ledger)
+    sounds = Sounds()
+    models = Models(store, sounds)
+    limits = Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s)
+    takes = Takes(store, bus, limits, ledger, listener=Listener(peers, models))
+    prompting = Prompting(store, ledger, coverage=Coverage(models, sounds))
     uploads = Uploads(
         max_bytes=config.recorder_max_upload_bytes,
         max_uploads=config.recorder_max_uploads,
         upload_s=config.recorder_upload_s,
     )
-    servicer = RecorderServicer(takes, Prompting(store, ledger), uploads)
+    servicer = RecorderServicer(takes, prompting, uploads)
     return Service(
         name="recorder",
         address=f"{config.grpc_host}:{config.recorder_port}",

@@ -6,7 +6,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.recorder.checks import (
@@ -19,6 +19,7 @@ from services.recorder.checks import (
     find_faults,
     refuse_useless,
 )
+from services.recorder.hearing import Hearing, Listener
 from services.recorder.labels import Labels, is_id, speaker_id
 from services.recorder.ledger import SOURCE, Ledger
 from services.recorder.quality import measure_quality, pace_of
@@ -46,6 +47,7 @@ class StoredTake:
     record_key: str
     already_stored: bool
     findings: list[Finding]  # what is not good about it
+    hearing: Hearing | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Checked:
     heard: Heard
     findings: list[Finding]
     limits: Limits
+    hearing: Hearing | None = None
 
     def refuse_faults(self, refused: Refused = Refused.ALL) -> None:
         """BadInput with every reason, if there is one to refuse the take."""
@@ -80,16 +83,19 @@ class Takes:
         limits: Limits,
         ledger: Ledger | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        listener: Listener | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
         self._limits = limits
         self._ledger = ledger or Ledger(store)
         self._now = now
+        self._listener = listener
         self._locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
 
-    def check(self, labels: Labels, data: bytes, pcm16: Pcm16 | None) -> Checked:
-        """Everything that is found of a take; BadInput when it is no take at all."""
+    def check(self, labels: Labels, data: bytes, pcm16: Pcm16 | None, *, listen: bool = False) -> Checked:
+        """Everything that is found of a take; BadInput when it is no take at all. `listen`: also by the model
+        in production, if it answers."""
         clip = decode_take(data, pcm16, self._limits)
         levels = audio.measure(clip)
         refuse_useless(clip, levels, self._limits)
@@ -100,19 +106,26 @@ class Takes:
             for take in earlier
             if take.quality and not take.accepted_anyway and take.language == labels.language
         )
-        return Checked(clip, heard, find_faults(heard, pace), self._limits)
+        hearing = self._listener.hear(clip.samples, labels) if listen and self._listener else None
+        return Checked(clip, heard, find_faults(heard, pace, hearing), self._limits, hearing)
 
     def add(
-        self, labels: Labels, data: bytes, pcm16: Pcm16 | None, refused: Refused = Refused.SPOILING
+        self,
+        labels: Labels,
+        data: bytes,
+        pcm16: Pcm16 | None,
+        refused: Refused = Refused.SPOILING,
+        *,
+        listen: bool = False,
     ) -> StoredTake:
         """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
-        checked = self.check(labels, data, pcm16)
+        checked = self.check(labels, data, pcm16, listen=listen)
         wav = audio.encode_wav(checked.clip.samples)
         record = self._record(labels, checked, wav)
         # A take that is there was judged when it came: a client that asks again must not be told otherwise.
         if not self._is_stored(record):
             checked.refuse_faults(refused)
-        take = self._write(record, wav, checked.findings)
+        take = replace(self._write(record, wav, checked.findings), hearing=checked.hearing)
         body = RecordingStored(
             utterance=take.record.utterance,
             speaker=take.record.speaker,

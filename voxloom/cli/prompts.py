@@ -109,7 +109,7 @@ def show(
     Example:  voxloom prompts show english --speaker Ada
     """
     with client("recorder", data) as recorder:
-        prompts = list(_all_prompts(recorder, name, speaker))
+        prompts = list(all_prompts(recorder, name, speaker))
         request = pb.GetProgressRequest(list=name, speaker=speaker)
         progress = recorder.GetProgress(request, timeout=CALL_TIMEOUT_S) if speaker else None
     if json_:
@@ -232,7 +232,7 @@ def _messages(head: pb.PromptListHead, files: list[tuple[str, Path]]) -> Iterato
                 yield pb.ImportPromptsRequest(file=pb.PromptFilePart(path=name, data=part))
 
 
-def _all_prompts(recorder: Any, name: str, speaker: str) -> Iterator[pb.Prompt]:
+def all_prompts(recorder: Any, name: str, speaker: str) -> Iterator[pb.Prompt]:
     after = ""
     while True:
         request = pb.ListPromptsRequest(list=name, speaker=speaker, after=after)

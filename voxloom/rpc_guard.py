@@ -139,6 +139,8 @@ class _Call:
             raise
         except errors.VoxloomError as error:
             await self.abort(status_of(error), str(error))
+        except NotImplementedError:  # raised by the generated servicer for what a service leaves out
+            await self.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self._method} is not there in this release")
         except Exception:  # noqa: BLE001 - the edge: whatever is left becomes one INTERNAL
             _log.exception("internal error in %s", self._method)
             await self.abort(

@@ -4,11 +4,15 @@ import sys
 
 from services.recorder.catalogue import Catalogue
 from services.recorder.config import RecorderConfig
+from services.recorder.coverage import Coverage
 from services.recorder.handlers import HANDLERS
+from services.recorder.hearing import Listener
 from services.recorder.ledger import Ledger
 from services.recorder.prompting import Prompting
 from services.recorder.review_servicer import Review
+from services.recorder.served import Models
 from services.recorder.servicer import RecorderServicer
+from services.recorder.sounds import Sounds
 from services.recorder.sweep import Sweep
 from services.recorder.takes import Takes
 from services.recorder.uploads import Uploads
@@ -26,16 +30,18 @@ MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at onc
 def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peers | None = None) -> Service:
     """`peers`: the other services, where the configuration does not say it."""
     peers = peers or config.peers()
-    ledger, catalogue = Ledger(store), Catalogue(store)
+    ledger, catalogue, sounds = Ledger(store), Catalogue(store), Sounds()
+    models = Models(store, sounds)
     limits = Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s)
-    takes = Takes(store, bus, limits, ledger, catalogue)
+    takes = Takes(store, bus, limits, ledger, catalogue, listener=Listener(peers, models))
+    prompting = Prompting(store, ledger, coverage=Coverage(models, sounds))
     uploads = Uploads(
         max_bytes=config.recorder_max_upload_bytes,
         max_uploads=config.recorder_max_uploads,
         upload_s=config.recorder_upload_s,
     )
     review = Review(store, catalogue, takes)
-    servicer = RecorderServicer(takes, Prompting(store, ledger), uploads, review)
+    servicer = RecorderServicer(takes, prompting, uploads, review)
     listeners = []
     if config.recorder_http_port is not None:
         studio = Studio(Callers(config.api_keys, review.speakers.of_token), peers)

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.recorder.hearing import Hearing
+from services.recorder.misheard import has_other_words
 from services.recorder.quality import Pace, num_letters
 from voxloom import audio
 from voxloom.audio import Audio, Fault, Limits
+from voxloom.corpora.refusal import printable
 from voxloom.errors import BadInput
 from voxloom.manifest import AudioLevels, TakeQuality
 
@@ -34,6 +37,7 @@ class Check(StrEnum):
     TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
     OTHER_PACE = "other_pace"  # not how this speaker reads so much text
+    OTHER_WORDS = "other_words"  # the served model hears another text
     LOW_RATE = "low_rate"
     DC_OFFSET = "dc_offset"
     # Hints: the take is good enough
@@ -98,12 +102,14 @@ def refuse_useless(clip: Audio, levels: AudioLevels, limits: Limits) -> None:
         raise BadInput(_explain(fault, levels, limits))
 
 
-def find_faults(heard: Heard, pace: Pace | None = None) -> list[Finding]:
-    """Everything that is wrong with a take, hints last. `pace`: of the speaker, where it is known."""
+def find_faults(heard: Heard, pace: Pace | None = None, hearing: Hearing | None = None) -> list[Finding]:
+    """Everything that is wrong with a take, hints last. `pace`: of the speaker, where it is known;
+    `hearing`: of the model in production, where it listened."""
     found = [
         *_of_level(heard),
         *_of_edges(heard.quality),
         *_of_text(heard, pace),
+        *_of_words(hearing),
         *_of_device(heard),
         *_hints(heard),
     ]
@@ -175,6 +181,18 @@ def _of_text(heard: Heard, pace: Pace | None) -> Iterator[tuple[Check, str]]:
             Check.OTHER_PACE,
             f"the prompt has {what} usually read in {heard.quality.speech_s:.1f} s ({ratio:.1f} times); is "
             "it what was read, and all of it?",
+        )
+
+
+def _of_words(hearing: Hearing | None) -> Iterator[tuple[Check, str]]:
+    if hearing is None or hearing.usual is None:
+        return
+    if has_other_words(hearing.prompt, hearing.text, hearing.usual):
+        text = printable(hearing.text, 200)
+        yield (
+            Check.OTHER_WORDS,
+            f"the model in production heard {text!r}, which is another text than the prompt; it usually errs "
+            f"in {hearing.usual.rate:.0%}: read the prompt as it stands, or correct it",
         )
 
 

@@ -1,6 +1,7 @@
 """Values to messages."""
 
 from services.recorder.checks import Finding
+from services.recorder.hearing import Hearing
 from services.recorder.prompt_lists import PromptList
 from services.recorder.prompting import Imported, PromptState, Standing
 from services.recorder.takes import Checked, StoredTake
@@ -18,6 +19,7 @@ def stored_take(take: StoredTake) -> pb.UploadTakeResponse:
         already_stored=take.already_stored,
         findings=map(_finding, take.findings),
         quality=quality(take.record.quality),
+        hearing=_hearing(take.hearing),
     )
 
 
@@ -26,6 +28,7 @@ def checked_take(checked: Checked) -> pb.CheckTakeResponse:
         findings=map(_finding, checked.findings),
         checks=levels(checked.heard.levels),
         quality=quality(checked.heard.quality),
+        hearing=_hearing(checked.hearing),
     )
 
 
@@ -41,6 +44,13 @@ def levels(found: AudioLevels) -> audio_pb2.AudioChecks:
 
 def _finding(finding: Finding) -> pb.TakeFinding:
     return pb.TakeFinding(check=finding.check, message=finding.message, hint=finding.is_hint)
+
+
+def _hearing(found: Hearing | None) -> pb.Hearing | None:
+    if found is None:
+        return None
+    words = (pb.WordPair(prompt=said, heard=heard) for said, heard in found.words)
+    return pb.Hearing(model=found.model, text=found.text, words=words, wer=found.wer)
 
 
 def prompt_list(prompts: PromptList) -> pb.PromptList:
@@ -72,6 +82,7 @@ def prompt(state: PromptState) -> pb.Prompt:
         recorded=state.recorded,
         skipped=state.skipped,
         flagged=state.flagged,
+        because=state.because,
     )
 
 
@@ -83,7 +94,10 @@ def progress(standing: Standing) -> pb.Progress:
         flagged=sum(bool(state.flagged) for state in standing.states),
         takes=standing.takes,
         minutes=standing.seconds / 60,
-        characters=len(standing.characters),
-        characters_covered=len(standing.said),
+        characters=len(standing.covered.characters),
+        characters_covered=len(standing.covered.said),
         missing_characters=standing.missing,
+        sounds=standing.covered.sounds,
+        sounds_covered=standing.covered.sounds_said,
+        sounds_by=standing.covered.sounds_by,
     )

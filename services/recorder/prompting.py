@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from services.recorder.coverage import Coverage, Covered
 from services.recorder.labels import check_language, check_reason, named_speaker
 from services.recorder.ledger import Ledger, Said, said
 from services.recorder.progress import Mark, Progress, mark, read_progress
 from services.recorder.prompt_files import Found, read_prompts
 from services.recorder.prompt_lists import Prompt, PromptList, PromptLists
+from services.recorder.served import Models
+from services.recorder.sounds import Sounds
 from voxloom import keys
 from voxloom.corpora.refusal import printable
 from voxloom.errors import BadInput, NotFound
 from voxloom.manifest import RawUtterance
 from voxloom.storage import ObjectStore
-from voxloom.text import normalize
 
 MAX_NEXT = 100
 _MAX_PAGE = 10_000
@@ -32,6 +34,7 @@ class PromptState:
     recorded: bool = False
     skipped: str = ""
     flagged: str = ""
+    because: str = ""  # why it should be read now
 
     @property
     def open(self) -> bool:
@@ -52,12 +55,11 @@ class Standing:
     states: list[PromptState]
     takes: int
     seconds: float  # of the latest take of each prompt
-    characters: set[str]  # of the list, normalised
-    said: set[str]  # those of them that the speaker has said
+    covered: Covered
 
     @property
     def missing(self) -> list[str]:
-        return sorted(self.characters - self.said)[:_MAX_MISSING]
+        return sorted(self.covered.characters - self.covered.said)[:_MAX_MISSING]
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,18 @@ class Prompting:
     """Methods block and can be called from many threads."""
 
     def __init__(
-        self, store: ObjectStore, ledger: Ledger, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: ObjectStore,
+        ledger: Ledger,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        coverage: Coverage | None = None,
     ) -> None:
         self.lists = PromptLists(store)
         self._store = store
         self._ledger = ledger
         self._now = now
+        sounds = Sounds()
+        self._coverage = coverage or Coverage(Models(store, sounds), sounds)
 
     def add(self, name: str, language: str, files: Mapping[str, bytes]) -> Imported:
         """Stores a list made of files; BadInput when none of their lines can be read aloud."""
@@ -116,13 +124,20 @@ class Prompting:
         start = _position(prompts, after) + 1 if after else 0
         return prompts, states[start : start + (limit or 1000)]
 
-    def next(self, name: str, speaker: str, count: int) -> tuple[PromptList, list[PromptState]]:
-        """Prompts that are neither recorded nor skipped."""
+    def next(
+        self, name: str, speaker: str, count: int, useful: bool = False
+    ) -> tuple[PromptList, list[PromptState]]:
+        """Prompts that are neither recorded nor skipped, in the list's order or the most useful first."""
         if not 0 <= count <= MAX_NEXT:
             raise BadInput(f"count is {count}; expected 1 to {MAX_NEXT}")
         prompts = self.lists.get(name)
-        states = [state for state in self._view(prompts, speaker).states() if state.open]
-        return prompts, states[: count or 1]
+        view = self._view(prompts, speaker)
+        states = list(view.states())
+        still_open = [index for index, state in enumerate(states) if state.open]
+        if not useful:
+            return prompts, [states[index] for index in still_open[: count or 1]]
+        chosen = self._coverage.choose(prompts, still_open, view.texts, count or 1)
+        return prompts, [replace(states[each.prompt], because=each.because) for each in chosen]
 
     def mark(self, name: str, speaker: str, prompt_id: str, kind: Mark, reason: str) -> None:
         """Skips or flags; without a reason it is taken back. NotFound unless the list has the prompt."""
@@ -135,13 +150,11 @@ class Prompting:
         prompts = self.lists.get(name)
         view = self._view(prompts, speaker)
         takes = [view.said.takes_of(name, prompt.id) for prompt in prompts.prompts]
-        characters = _characters((prompt.text, prompts.language) for prompt in prompts.prompts)
         return Standing(
             states=list(view.states()),
             takes=sum(map(len, takes)),
             seconds=sum(_latest(each).levels.duration_s for each in takes if each),
-            characters=characters,
-            said=characters & _characters(iter(view.texts)),
+            covered=self._coverage.covered(prompts, view.texts),
         )
 
     def _view(self, prompts: PromptList, speaker: str) -> _View:
@@ -160,7 +173,3 @@ def _position(prompts: PromptList, prompt_id: str) -> int:
 
 def _latest(takes: list[RawUtterance]) -> RawUtterance:
     return max(takes, key=lambda take: (take.created_at, take.utterance))
-
-
-def _characters(texts: Iterator[tuple[str, str]]) -> set[str]:
-    return {char for text, language in texts for char in normalize(text, language) if char != " "}

@@ -39,13 +39,16 @@ class RecorderServicer(ReviewServicer):
                 upload.data,
                 upload.pcm16,
                 upload.refused,
+                listen=upload.listen,
             )
         return messages.stored_take(take)
 
     async def CheckTake(self, requests: TakeRequests, context: Any) -> pb.CheckTakeResponse:
         with self._uploads.slot("takes"):
             upload = await self._uploads.take(requests)
-            checked = await blocking(self._takes.check, upload.labels, upload.data, upload.pcm16)
+            checked = await blocking(
+                self._takes.check, upload.labels, upload.data, upload.pcm16, listen=upload.listen
+            )
         return messages.checked_take(checked)
 
     async def DeleteRecording(
@@ -83,7 +86,12 @@ class RecorderServicer(ReviewServicer):
         )
 
     async def NextPrompts(self, request: pb.NextPromptsRequest, context: Any) -> pb.NextPromptsResponse:
-        prompts, states = await blocking(self._prompting.next, request.list, request.speaker, request.count)
+        if request.order not in pb.PromptOrder.values():
+            raise BadInput(f"order {request.order} is unknown; expected one of {pb.PromptOrder.keys()}")
+        useful = request.order == pb.PROMPT_ORDER_USEFUL
+        prompts, states = await blocking(
+            self._prompting.next, request.list, request.speaker, request.count, useful
+        )
         return pb.NextPromptsResponse(prompts=map(messages.prompt, states), language=prompts.language)
 
     async def MarkPrompt(self, request: pb.MarkPromptRequest, context: Any) -> pb.MarkPromptResponse:

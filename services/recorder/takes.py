@@ -6,7 +6,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.recorder.catalogue import Catalogue
@@ -20,6 +20,7 @@ from services.recorder.checks import (
     find_faults,
     refuse_useless,
 )
+from services.recorder.hearing import Hearing, Listener
 from services.recorder.labels import Labels, check_prompt
 from services.recorder.ledger import SOURCE, Ledger
 from services.recorder.lookup import Lookup, no_take
@@ -49,6 +50,7 @@ class StoredTake:
     record_key: str
     already_stored: bool
     findings: list[Finding]  # what is not good about it
+    hearing: Hearing | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Checked:
     heard: Heard
     findings: list[Finding]
     limits: Limits
+    hearing: Hearing | None = None
 
     @property
     def faults(self) -> list[str]:
@@ -95,6 +98,7 @@ class Takes:
         ledger: Ledger | None = None,
         catalogue: Catalogue | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        listener: Listener | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -103,16 +107,18 @@ class Takes:
         self._catalogue = catalogue or Catalogue(store)
         self._lookup = Lookup(store, self._catalogue)
         self._now = now
+        self._listener = listener
         self._locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
 
-    def check(self, labels: Labels, data: bytes, pcm16: Pcm16 | None) -> Checked:
-        """Everything that is found of a take; BadInput when it is no take at all."""
+    def check(self, labels: Labels, data: bytes, pcm16: Pcm16 | None, *, listen: bool = False) -> Checked:
+        """Everything that is found of a take; BadInput when it is no take at all. `listen`: also by the model
+        in production, if it answers."""
         clip = decode_take(data, pcm16, self._limits)
         levels = audio.measure(clip)
         refuse_useless(clip, levels, self._limits)
-        return self._measure(labels, clip, levels)
+        return self._measure(labels, clip, levels, listen)
 
-    def _measure(self, labels: Labels, clip: Audio, levels: AudioLevels) -> Checked:
+    def _measure(self, labels: Labels, clip: Audio, levels: AudioLevels, listen: bool = False) -> Checked:
         heard = Heard(labels.text, levels, measure_quality(clip.samples, labels.text))
         earlier = self._ledger.recent(labels.speaker)
         pace = pace_of(
@@ -120,20 +126,28 @@ class Takes:
             for take in earlier
             if take.quality and not take.accepted_anyway and take.language == labels.language
         )
-        return Checked(clip, heard, find_faults(heard, pace), self._limits)
+        hearing = self._listener.hear(clip.samples, labels) if listen and self._listener else None
+        return Checked(clip, heard, find_faults(heard, pace, hearing), self._limits, hearing)
 
     def add(
-        self, labels: Labels, data: bytes, pcm16: Pcm16 | None, refused: Refused = Refused.SPOILING
+        self,
+        labels: Labels,
+        data: bytes,
+        pcm16: Pcm16 | None,
+        refused: Refused = Refused.SPOILING,
+        *,
+        listen: bool = False,
     ) -> StoredTake:
         """Stores one take, or raises BadInput and stores nothing. The same take again changes nothing."""
-        checked = self.check(labels, data, pcm16)
+        checked = self.check(labels, data, pcm16, listen=listen)
         wav = audio.encode_wav(checked.clip.samples)
         record = self._record(labels, checked, wav)
         # A take that is there was judged when it came: a client that asks again must not be told otherwise.
         if not self._is_stored(record):
             checked.refuse_faults(refused)
         # Told also when it was there: a client sends again when the first call died, perhaps before it was.
-        return self._tell(self._write(record, wav, checked.findings))
+        take = self._tell(self._write(record, wav, checked.findings))
+        return replace(take, hearing=checked.hearing)
 
     def correct(self, speaker: str, utterance: str, text: str) -> StoredTake:
         """Stores the same audio with the words that were said, then deletes the take with the other words; a

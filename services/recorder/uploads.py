@@ -25,6 +25,7 @@ class Upload:
     pcm16: Pcm16 | None
     data: bytes
     refused: Refused
+    listen: bool = False
 
 
 class Uploads:
@@ -60,7 +61,7 @@ class Uploads:
             ) from None
         if take.audio_bytes and take.audio_bytes != len(data):
             raise BadInput(f"{len(data)} of {take.audio_bytes} bytes of audio arrived; send the take again")
-        return Upload(labels, _pcm16(take.format), data, _refused(take.faults))
+        return Upload(labels, _pcm16(take.format), data, _refused(take.faults), take.listen)
 
     async def prompt_files(self, requests: PromptRequests) -> tuple[pb.PromptListHead, dict[str, bytes]]:
         """The head, and the files by path."""

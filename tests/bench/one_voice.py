@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voxloom.cli.connect import client
-from voxloom.cli.record import read_audio, send_take
+from voxloom.cli.sending import read_audio, send_take
 from voxloom.v1 import recorder_pb2
 
 VOXLOOM = (sys.executable, "-m", "voxloom.cli")

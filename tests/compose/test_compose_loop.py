@@ -18,7 +18,7 @@ from mini_corpus import EXAMPLE
 from stack import BUCKET, ROOT, TEST, TRAIN, Stack, eventually
 
 from voxloom.cli import importing
-from voxloom.cli.record import send_take
+from voxloom.cli.sending import send_take
 from voxloom.v1 import inference_pb2, ingest_pb2, recorder_pb2
 from voxloom.v1.events_pb2 import Event
 

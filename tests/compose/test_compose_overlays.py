@@ -13,7 +13,7 @@ import pytest
 from stack import ROOT, STUBS, Stack, base_images
 
 from voxloom import rpc
-from voxloom.cli.record import send_take
+from voxloom.cli.sending import send_take
 from voxloom.v1 import ingest_pb2, recorder_pb2
 
 pytestmark = pytest.mark.compose

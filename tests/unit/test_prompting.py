@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from services.recorder.coverage import Coverage
 from services.recorder.ledger import Ledger
 from services.recorder.progress import read_progress
 from services.recorder.prompt_lists import BUILT_IN, built_in
 from services.recorder.prompting import Prompting
+from services.recorder.served import Models
+from services.recorder.sounds import Sounds
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.forgotten import ForgetSpec, Voice, bury
@@ -22,7 +25,9 @@ FILE = {"fish.txt": b"one fish\ntwo fish\nred fish\nblue fish\n"}
 class Studio:
     def __init__(self, folder: Path) -> None:
         self.store = FolderStore(folder)
-        self.prompting = Prompting(self.store, Ledger(self.store))
+        sounds = Sounds(program="none such")  # letters, on every machine
+        coverage = Coverage(Models(self.store, sounds), sounds)
+        self.prompting = Prompting(self.store, Ledger(self.store), coverage=coverage)
 
     def record(self, number: int, text: str, prompt: tuple[str, str] = ("", ""), speaker: str = "ada") -> str:
         """The record of a take, as the recorder writes it; audio is never looked at here."""
@@ -146,8 +151,10 @@ class TestProgress:
         assert [state.takes for state in standing.states] == [2, 0, 0, 0]
         assert [state.flagged for state in standing.states] == ["", "", "no such fish", ""]
         assert (standing.takes, standing.seconds) == (2, 3.0)
-        assert standing.said == set("onefish")
+        assert standing.covered.said == set("onefish")
         assert standing.missing == sorted(set("twrdblu"))
+        covered = standing.covered
+        assert (covered.sounds, covered.sounds_said, covered.sounds_by) == (15, 6, "letters")
 
     def test_pages_come_in_order_and_end(self, studio: Studio) -> None:
         _, first = studio.prompting.page("fish", "", "", 3)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,21 @@ _PART_BYTES = 64 * 1024
 _MAX_FILE_BYTES = 16 << 20
 _MAX_FILES = 1000
 _ADD_TIMEOUT_S = 300.0
+
+ORDER_HELP = (
+    "That of the list; or useful: first what brings sounds that the speaker said least, and words that the "
+    "model in production mishears."
+)
+
+
+class Order(StrEnum):
+    LIST = "list"
+    USEFUL = "useful"
+
+
+def wire_order(order: Order) -> "pb.PromptOrder":
+    return pb.PROMPT_ORDER_USEFUL if order is Order.USEFUL else pb.PROMPT_ORDER_UNSPECIFIED
+
 
 ListArgument = Annotated[str, typer.Argument(metavar="LIST", help="From `voxloom prompts list`.")]
 SpeakerOption = Annotated[str, typer.Option(help="Whose progress; any name.")]
@@ -93,7 +109,7 @@ def show(
     Example:  voxloom prompts show english --speaker Ada
     """
     with client("recorder", data) as recorder:
-        prompts = list(_all_prompts(recorder, name, speaker))
+        prompts = list(all_prompts(recorder, name, speaker))
         request = pb.GetProgressRequest(list=name, speaker=speaker)
         progress = recorder.GetProgress(request, timeout=CALL_TIMEOUT_S) if speaker else None
     if json_:
@@ -112,6 +128,7 @@ def next_(
     name: ListArgument,
     speaker: Annotated[str, typer.Option(help="Who reads; any name.")],
     count: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 1,
+    order: Annotated[Order, typer.Option(help=ORDER_HELP)] = Order.LIST,
     json_: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -119,14 +136,17 @@ def next_(
 
     \b
     Example:  voxloom prompts next english --speaker Ada --count 10
+              voxloom prompts next english --speaker Ada --order useful
     """
     with client("recorder", data) as recorder:
-        request = pb.NextPromptsRequest(list=name, speaker=speaker, count=count)
+        request = pb.NextPromptsRequest(list=name, speaker=speaker, count=count, order=wire_order(order))
         answer = recorder.NextPrompts(request, timeout=CALL_TIMEOUT_S)
     if json_:
         print_json({"prompts": [prompt_as_dict(each) for each in answer.prompts]})
     elif not answer.prompts:
         say(f"{speaker} has read or skipped every prompt of {name}")
+    elif order is Order.USEFUL:
+        table(("id", "why", "prompt"), ((each.id, each.because, each.text) for each in answer.prompts))
     else:
         table(("id", "prompt"), ((each.id, each.text) for each in answer.prompts))
 
@@ -155,11 +175,12 @@ def tell_progress(progress: pb.Progress) -> None:
     )
     covered = f"{progress.characters_covered} of {progress.characters} characters"
     missing = " ".join(progress.missing_characters)
-    say(f"covered: {covered}{'; missing: ' + missing if missing else ''}")
+    pairs = f"{progress.sounds_covered} of {progress.sounds} pairs of sounds (by {progress.sounds_by})"
+    say(f"covered: {covered}, {pairs}{'; missing: ' + missing if missing else ''}")
 
 
 def prompt_as_dict(prompt: pb.Prompt) -> dict[str, Any]:
-    names = ("id", "text", "takes", "recorded", "skipped", "flagged")
+    names = ("id", "text", "takes", "recorded", "skipped", "flagged", "because")
     return {name: getattr(prompt, name) for name in names}
 
 
@@ -211,7 +232,7 @@ def _messages(head: pb.PromptListHead, files: list[tuple[str, Path]]) -> Iterato
                 yield pb.ImportPromptsRequest(file=pb.PromptFilePart(path=name, data=part))
 
 
-def _all_prompts(recorder: Any, name: str, speaker: str) -> Iterator[pb.Prompt]:
+def all_prompts(recorder: Any, name: str, speaker: str) -> Iterator[pb.Prompt]:
     after = ""
     while True:
         request = pb.ListPromptsRequest(list=name, speaker=speaker, after=after)

@@ -1,30 +1,45 @@
-"""`voxloom record`: one take of one sentence, through the recorder."""
+"""`voxloom record`: a session with prompts, or one take of one sentence, through the recorder."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from voxloom.cli.connect import DataOption, client
-from voxloom.cli.feed import upload
 from voxloom.cli.output import say
+from voxloom.cli.prompts import ORDER_HELP, Order
+from voxloom.cli.sending import read_audio, send_take
+from voxloom.cli.studio.command import Reading, at_the_microphone, from_folder
+from voxloom.cli.studio.consent import LICENCE
 from voxloom.errors import BadInput
 from voxloom.v1 import recorder_pb2
 
-CHUNK_BYTES = 32 * 1024
-MAX_TAKE_BYTES = 256 * 1024 * 1024
-TAKE_TIMEOUT_S = 120.0
-
 
 def record(
+    speaker: Annotated[str, typer.Option(help="Who reads; any name.")],
     file: Annotated[
-        str, typer.Argument(help="WAV, FLAC, Ogg or MP3 of one sentence; - reads standard input.")
-    ],
-    text: Annotated[str, typer.Option(help="The sentence that was read aloud.")],
-    speaker: Annotated[str, typer.Option(help="Who read it; any name.")],
-    language: Annotated[str, typer.Option(help="BCP 47.")] = "en",
+        str | None,
+        typer.Argument(
+            help="WAV, FLAC, Ogg or MP3 of one sentence; - is standard input.", show_default=False
+        ),
+    ] = None,
+    text: Annotated[str, typer.Option(help="The sentence that was read aloud in FILE.")] = "",
+    language: Annotated[str, typer.Option(help="Of FILE, BCP 47.")] = "en",
+    prompts: Annotated[
+        str, typer.Option(help="Read the prompts of this list aloud; see `voxloom prompts list`.")
+    ] = "",
+    order: Annotated[Order, typer.Option(help=ORDER_HELP)] = Order.LIST,
+    auto_stop: Annotated[bool, typer.Option("--auto-stop", help="A second of silence ends a take.")] = False,
+    from_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of the prompts' recordings instead of the microphone: <prompt id>.wav, or metadata.csv.",
+        ),
+    ] = None,
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="The files of --from-dir, by name, are the prompts in order.")
+    ] = False,
+    licence: Annotated[str, typer.Option(help="What a new speaker's takes may be used for.")] = LICENCE,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse it for any fault that a second take would mend.")
     ] = False,
@@ -33,17 +48,33 @@ def record(
     ] = False,
     data: DataOption = None,
 ) -> None:
-    """Store a recording of your own: checked, and learned from at the next retraining.
+    """Record your own voice: prompts at the microphone, or one file. Checked, and learned from at the next
+    retraining.
+
+    With --prompts: SPACE begins and ends a take, P plays it, R reads it again, A keeps one with faults, S
+    skips and F flags a prompt, B goes back, Q leaves. Come back any time: the store knows where you were.
 
     \b
-    Example:  voxloom record take.wav --text "go left at the bridge" --speaker Ada
+    Example:  voxloom record --prompts english --speaker Ada
+              voxloom record --prompts english --speaker Ada --from-dir takes/
+              voxloom record take.wav --text "go left at the bridge" --speaker Ada
               arecord -d 4 -f S16_LE -r 16000 | voxloom record - --text "stop" --speaker Ada
     """
-    take = recorder_pb2.Take(
-        prompt=text, speaker=speaker, language=language, faults=_policy(strict, accept_anyway)
-    )
+    policy = _policy(strict, accept_anyway)
+    if prompts and file is None and not text:
+        reading = Reading(prompts, speaker, order, licence)
+        if from_dir is not None:
+            return from_folder(reading, data, from_dir, in_order=in_order, faults=policy)
+        return at_the_microphone(reading, data, auto_stop=auto_stop)
+    if file is None or not text or prompts or from_dir is not None:
+        raise BadInput("give --prompts LIST, perhaps with --from-dir FOLDER, or FILE with --text SENTENCE")
+    take = recorder_pb2.Take(prompt=text, speaker=speaker, language=language, faults=policy)
     with client("recorder", data) as recorder:
-        stored = send_take(recorder, take, read_audio(file))
+        _tell(send_take(recorder, take, read_audio(file)))
+    return None
+
+
+def _tell(stored: recorder_pb2.UploadTakeResponse) -> None:
     checks = stored.checks
     again = ", the same take was there before" if stored.already_stored else ""
     say(f"stored {stored.utterance} of {stored.speaker}{again}")
@@ -59,29 +90,3 @@ def _policy(strict: bool, accept_anyway: bool) -> recorder_pb2.FaultPolicy:
     if strict:
         return recorder_pb2.FAULT_POLICY_REFUSE_ALL
     return recorder_pb2.FAULT_POLICY_ACCEPT_ALL if accept_anyway else recorder_pb2.FAULT_POLICY_UNSPECIFIED
-
-
-def read_audio(file: str) -> bytes:
-    """The bytes of a file or of standard input; BadInput says which file and why."""
-    try:
-        audio = sys.stdin.buffer.read(MAX_TAKE_BYTES + 1) if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror or error}") from error
-    if len(audio) > MAX_TAKE_BYTES:
-        raise BadInput(f"{file} is larger than {MAX_TAKE_BYTES >> 20} MiB; cut it into shorter pieces")
-    return audio
-
-
-def send_take(recorder: Any, take: recorder_pb2.Take, audio: bytes) -> recorder_pb2.UploadTakeResponse:
-    """Uploads one take in chunks."""
-    stored: recorder_pb2.UploadTakeResponse = upload(
-        recorder.UploadTake, _messages(take, audio), TAKE_TIMEOUT_S
-    )
-    return stored
-
-
-def _messages(take: recorder_pb2.Take, audio: bytes) -> Iterator[recorder_pb2.UploadTakeRequest]:
-    take.audio_bytes = len(audio)
-    yield recorder_pb2.UploadTakeRequest(take=take)
-    for start in range(0, len(audio), CHUNK_BYTES):
-        yield recorder_pb2.UploadTakeRequest(audio=audio[start : start + CHUNK_BYTES])

@@ -16,7 +16,7 @@ from voxloom import rpc, subtitles
 from voxloom.cli import asking, streaming
 from voxloom.cli.connect import DataOption, client_at, explain, find_addresses
 from voxloom.cli.output import complain, console, plain, print_json_line, say, size
-from voxloom.cli.record import read_audio
+from voxloom.cli.sending import read_audio
 from voxloom.client import Client, Options
 from voxloom.client import Transcript as Heard
 from voxloom.errors import BadInput, VoxloomError

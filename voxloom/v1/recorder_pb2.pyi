@@ -552,7 +552,7 @@ class GetProgressRequest(_message.Message):
     def __init__(self, list: _Optional[str] = ..., speaker: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("prompts", "recorded", "skipped", "flagged", "takes", "minutes", "characters", "characters_covered", "missing_characters", "sounds", "sounds_covered")
+    __slots__ = ("prompts", "recorded", "skipped", "flagged", "takes", "minutes", "characters", "characters_covered", "missing_characters", "sounds", "sounds_covered", "sounds_by")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     RECORDED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
@@ -564,6 +564,7 @@ class Progress(_message.Message):
     MISSING_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     SOUNDS_FIELD_NUMBER: _ClassVar[int]
     SOUNDS_COVERED_FIELD_NUMBER: _ClassVar[int]
+    SOUNDS_BY_FIELD_NUMBER: _ClassVar[int]
     prompts: int
     recorded: int
     skipped: int
@@ -575,4 +576,5 @@ class Progress(_message.Message):
     missing_characters: _containers.RepeatedScalarFieldContainer[str]
     sounds: int
     sounds_covered: int
-    def __init__(self, prompts: _Optional[int] = ..., recorded: _Optional[int] = ..., skipped: _Optional[int] = ..., flagged: _Optional[int] = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ..., characters: _Optional[int] = ..., characters_covered: _Optional[int] = ..., missing_characters: _Optional[_Iterable[str]] = ..., sounds: _Optional[int] = ..., sounds_covered: _Optional[int] = ...) -> None: ...
+    sounds_by: str
+    def __init__(self, prompts: _Optional[int] = ..., recorded: _Optional[int] = ..., skipped: _Optional[int] = ..., flagged: _Optional[int] = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ..., characters: _Optional[int] = ..., characters_covered: _Optional[int] = ..., missing_characters: _Optional[_Iterable[str]] = ..., sounds: _Optional[int] = ..., sounds_covered: _Optional[int] = ..., sounds_by: _Optional[str] = ...) -> None: ...

@@ -13,7 +13,7 @@ from voxloom.cli.demo.report import Report
 from voxloom.cli.model_view import DECODERS
 from voxloom.cli.models import by_decoder, describe_errors, served_decoder
 from voxloom.cli.output import Meter, audio_time, percent, say, size, when
-from voxloom.cli.record import send_take
+from voxloom.cli.sending import send_take
 from voxloom.errors import NotReady, VoxloomError
 from voxloom.v1 import ingest_pb2, optimizer_pb2, recorder_pb2
 

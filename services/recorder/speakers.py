@@ -120,7 +120,7 @@ class Speakers:
 
     def _owner(self, speaker: str, hashed: str) -> str | None:
         """Compared in constant time."""
-        record = self._read(speaker)[0] if is_id(speaker) else None
+        record = self._read(speaker)[0] if is_id(f"{speaker}.json") else None
         known = record.token_sha256 if record else ""
         if not hmac.compare_digest(known, hashed) or self._is_withdrawn(speaker):
             return None

@@ -21,7 +21,7 @@ from services.recorder.checks import (
     refuse_useless,
 )
 from services.recorder.hearing import Hearing, Listener
-from services.recorder.labels import Labels, check_prompt
+from services.recorder.labels import Labels, candidates, check_prompt
 from services.recorder.ledger import SOURCE, Ledger
 from services.recorder.lookup import Lookup, no_take
 from services.recorder.quality import measure_quality, pace_of
@@ -170,10 +170,10 @@ class Takes:
         return take
 
     def delete(self, speaker: str, utterance: str) -> None:
-        """Removes a take and what was thought of it; names as in `Lookup`. NotFound when there is none."""
-        if not any(
-            self._remove(candidate, utterance) for candidate in self._lookup.owners(speaker, utterance)
-        ):
+        """Removes a take and what was thought of it; `speaker` is the id or the name. NotFound when there is
+        none."""
+        keys.check_id(utterance, "utterance")
+        if not any(self._remove(candidate, utterance) for candidate in candidates(speaker)):
             raise no_take(speaker, utterance)
 
     def remove_orphan(self, wav_key: str) -> None:

@@ -15,14 +15,18 @@ from services.ingest import shards
 from services.ingest.dataset import KIND, list_datasets, newest_dataset
 from services.ingest.records import Drop
 from voxloom import audio, keys
+from voxloom.best_take import prompt_of
 from voxloom.bus import kind_of
 from voxloom.errors import BadInput
 from voxloom.jobs import JobInterrupted
 from voxloom.manifest import (
+    DatasetRecord,
     Shortfall,
     Utterance,
 )
 from voxloom.mix import Mix, Share
+from voxloom.reviews import Review, Reviews
+from voxloom.storage import write_model
 from voxloom.tokenizer import encoder_frames
 
 
@@ -45,6 +49,31 @@ def test_a_dataset_is_what_is_stored(world: World) -> None:
     (event,) = world.bus.events
     assert kind_of(event) == "dataset_ready"
     assert event.dataset_ready.train_utterances == record.splits["train"].utterances
+
+
+def test_what_review_leaves_out_is_counted_and_moves_nothing(world: World) -> None:
+    for seed in range(6):
+        world.record(seed, prompt_list="fish", prompt_id=f"p{seed % 4}", text=f"prompt {seed % 4}")
+    first = world.build()
+    assert first.dropped_by_reason == {Drop.BETTER_TAKE: 2}
+    assert first.dropped_examples == {Drop.BETTER_TAKE: ["u0", "u1"]}  # the later one is as good
+    judged = {name: Review(verdict="rejected", reason="noise", at="") for name in ("u4", "u3")}
+    chosen = {prompt_of(world.record(1, prompt_list="fish", prompt_id="p1", text="prompt 1")): "u1"}
+    write_model(world.store, keys.reviews("me"), Reviews(speaker="me", takes=judged, chosen=chosen))
+    second = world.build()
+    assert second.dropped_by_reason == {Drop.BETTER_TAKE: 1, Drop.REJECTED: 2}
+    assert (second.considered, second.lost_fraction) == (6, 0)
+    assert [job.result["stored"] for job in world.jobs.list(KIND)] == [6, 4]
+    before, after = ({row.utterance: row for row in _rows(world, each)} for each in (first, second))
+    assert (before.keys(), after.keys()) == ({"u2", "u3", "u4", "u5"}, {"u0", "u1", "u2"})
+    assert {row.text: row.split for row in after.values()}.items() <= {
+        row.text: row.split for row in before.values()
+    }.items()
+    assert world.build() == second
+
+
+def _rows(world: World, record: DatasetRecord) -> list[Utterance]:
+    return [row for split in record.splits for row in world.rows(record, split)]
 
 
 def test_shards_hold_the_same_samples_and_rows(world: World) -> None:

@@ -9,7 +9,9 @@ from services.ingest.lookup import look_up
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.forgotten import num_withdrawn, read_forgotten
-from voxloom.storage import exists
+from voxloom.reviews import Review, Reviews, read_reviews
+from voxloom.speakers import SpeakerRecord
+from voxloom.storage import exists, write_model
 
 
 def test_nothing_of_a_speaker_stays_and_what_held_it_is_marked(world: World) -> None:
@@ -99,3 +101,42 @@ def test_what_a_speaker_skipped_goes_with_the_speaker_and_only_theirs(world: Wor
     world.forget(speakers=["user_recorded/ada"])
     left = list(objects(world.store, "progress/"))
     assert left == [keys.progress("ada-b", "english"), keys.progress("zoe", "english")]
+
+
+def test_what_a_speaker_agreed_to_and_what_was_thought_of_them_goes_too(world: World) -> None:
+    for speaker in ("ada", "bob"):
+        for number in (1, 2):
+            world.store.put(keys.raw_record("user_recorded", speaker, f"u-{speaker}{number}"), b"{}")
+        judged = {f"u-{speaker}{number}": Review(verdict="accepted", at="") for number in (1, 2)}
+        reviews = Reviews(speaker=speaker, takes=judged, chosen={"p": f"u-{speaker}1"})
+        write_model(world.store, keys.reviews(speaker), reviews)
+        register(world, speaker)
+    world.forget(speakers=["user_recorded/ada"])
+    assert places(world.store, ["/ada", '"ada"', "u-ada", "Ada Z"]) == []
+    world.forget(utterances=["u-bob1"])
+    left = read_reviews(world.store, "bob")
+    assert (list(left.takes), left.chosen) == (["u-bob2"], {})
+    assert exists(world.store, keys.speaker("bob"))
+
+
+def test_who_has_recorded_nothing_yet_can_be_forgotten_by_name(world: World) -> None:
+    register(world, "zoe")
+    found = world.ask(speakers=["Zoe Z"], dry_run=True)
+    assert [(each.source, each.speaker, each.utterances) for each in found.speakers] == [
+        ("user_recorded", "zoe", 0)
+    ]
+    world.forget(speakers=["Zoe Z"])
+    assert not exists(world.store, keys.speaker("zoe"))
+    assert read_forgotten(world.store).covers("user_recorded", "zoe", "")
+
+
+def register(world: World, speaker: str) -> None:
+    record = SpeakerRecord(
+        speaker=speaker,
+        name=f"{speaker.title()} Z",
+        language="en",
+        licence="",
+        consent="yes",
+        consented_at="",
+    )
+    write_model(world.store, keys.speaker(speaker), record)

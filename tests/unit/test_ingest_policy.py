@@ -9,9 +9,11 @@ from ingest_corpora import run_next
 from services.ingest import dataset, importer
 from services.ingest.policy import Decision, Seen, Thresholds, decide, obstacle
 from services.ingest.retrain import Alarm, Retrain
+from voxloom import keys
 from voxloom.errors import Unavailable
 from voxloom.jobs import Jobs, JobState
-from voxloom.storage import FolderStore
+from voxloom.reviews import Review, Reviews
+from voxloom.storage import FolderStore, write_model
 
 THRESHOLDS = Thresholds(first=100, new=50, quiet_s=10)
 QUIET = 11.0
@@ -245,3 +247,25 @@ def test_the_next_dataset_is_asked_for_as_the_latest_was(world: World) -> None:
     world.add("a", "b", "c")
     world.step(after_s=6)
     assert world.jobs.get(dataset.KIND, "auto-d-1-3").spec == spec
+
+
+def test_takes_that_were_rejected_are_no_news_and_reviewing_is_no_quiet(world: World) -> None:
+    world.add("a", "b", "c", "d")
+    world.step(after_s=4)
+    reject(world, "a")
+    assert world.step(after_s=2) == ["auto-first-3"]
+    world.build("d-1", 3)
+    world.add("e", "f")
+    world.step(after_s=4)
+    reject(world, "a", "e")
+    assert world.step(after_s=2) == ["auto-first-3"]  # one is new
+    assert "1 new utterances are stored, 2 are needed" in world.retrain.look()[1].summary
+    reject(world)
+    assert world.step(after_s=2) == ["auto-first-3"]  # somebody is reviewing
+    assert world.step(after_s=4) == ["auto-first-3"]
+    assert set(world.step(after_s=2)) == {"auto-d-1-6", "auto-first-3"}
+
+
+def reject(world: World, *names: str) -> None:
+    takes = {name: Review(verdict="rejected", reason="noise", at="") for name in names}
+    write_model(world.store, keys.reviews("me"), Reviews(speaker="me", takes=takes))

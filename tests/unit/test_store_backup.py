@@ -307,11 +307,13 @@ def test_what_a_speaker_skipped_is_copied_anew_though_it_is_as_long_as_before(wo
     assert world.backup.get(key) == world.store.get(key)
 
 
-def test_what_a_forgotten_speaker_skipped_does_not_come_back(world: World, tmp_path: Path) -> None:
+def test_what_a_forgotten_speaker_said_and_skipped_does_not_come_back(world: World, tmp_path: Path) -> None:
     for speaker in ("ada", "bob"):
-        world.store.put(keys.progress(speaker, "fish"), b"{}")
+        for key in (keys.progress(speaker, "fish"), keys.speaker(speaker), keys.reviews(speaker)):
+            world.store.put(key, b"{}")
     world.back_up()
     world.store = FolderStore(tmp_path / "new")
     bury(world.store, ForgetSpec(voices=[Voice(source="user_recorded", speaker="ada")]), "2026-01-01")
     world.restore(yes=True)
-    assert [key for key in content(world.store) if key.startswith("progress/")] == ["progress/bob/fish.json"]
+    left = [key for key in content(world.store) if key.startswith(("progress/", "speakers/", "reviews/"))]
+    assert left == ["progress/bob/fish.json", "reviews/bob.json", "speakers/bob.json"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxloom.cli.connect import DataOption, client
+from voxloom.cli.connect import CALL_TIMEOUT_S, DataOption, client
 from voxloom.cli.output import JsonOption, print_json, say, table, when
 from voxloom.cli.take_filter import (
     CheckOption,
@@ -152,19 +152,21 @@ def correct(
 @app.command()
 def delete(
     takes: TakesArgument,
+    speaker: Annotated[str, typer.Option(help="Whose they are; a name or an id.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data: DataOption = None,
 ) -> None:
     """Delete takes, also from datasets. To withdraw what somebody gave: voxloom forget.
 
     \b
-    Example:  voxloom takes delete u-0123456789abcdef0123
+    Example:  voxloom takes delete u-0123456789abcdef0123 --speaker Ada
     """
     if not yes:
-        typer.confirm(f"Delete {len(takes)} takes for good?", abort=True)
+        typer.confirm(f"Delete {len(takes)} takes of {speaker} for good?", abort=True)
     with client("recorder", data) as recorder:
         for take in takes:
-            recorder.DeleteRecording(pb.DeleteRecordingRequest(utterance=take), timeout=FIRST_TIMEOUT_S)
+            request = pb.DeleteRecordingRequest(utterance=take, speaker=speaker)
+            recorder.DeleteRecording(request, timeout=CALL_TIMEOUT_S)
             say(f"{take} is deleted")
 
 

@@ -34,7 +34,7 @@ class Counted:
     offered: Offer
     lock: threading.Lock = field(default_factory=threading.Lock)
     others: dict[str, Brings] = field(default_factory=dict)
-    weights: dict[str, Floats] = field(default_factory=dict)  # by model
+    weights: dict[str, Floats] = field(default_factory=dict)  # by model and its report
 
 
 @dataclass(frozen=True)

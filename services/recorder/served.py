@@ -1,4 +1,6 @@
-"""What is known of a model from the store: its languages, and what it made of val and test. Read once."""
+"""What is known of a model from the store: its languages, and what it made of val and test.
+
+Read again only when its report changed, as when somebody is forgotten."""
 
 import io
 import logging
@@ -27,6 +29,7 @@ class Model:
     name: str
     languages: frozenset[str]  # primary ones
     lines: list[Scored]
+    etag: str = ""  # of its report
 
     def knows(self, language: str) -> bool:
         return primary(language) in self.languages
@@ -48,6 +51,7 @@ class Models:
         self._sounds = sounds
         self._lock = threading.Lock()
         self._counting = threading.Lock()  # apart: takes do not wait for it
+        self._bundles: dict[str, Bundle] = {}
         self._known: dict[str, Model] = {}
         self._misheard: dict[tuple[str, str], Misheard] = {}
 
@@ -60,39 +64,54 @@ class Models:
         """None when the store has no such model. Without a report, as of models of other places, its lines
         are empty."""
         with self._lock:
-            if name not in self._known:
-                try:
-                    found = self._read(keys.check_id(name, "model"))
-                except (NotFound, BadInput) as error:
-                    _log.info("nothing is known of model %s: %s", name, error)
-                    return None
-                self._known[name] = found
-                while len(self._known) > _MAX_MODELS:
-                    self._known.pop(next(iter(self._known)))
+            try:
+                bundle = self._bundle(keys.check_id(name, "model"))
+            except (NotFound, BadInput) as error:
+                _log.info("nothing is known of model %s: %s", name, error)
+                return None
+            etag = self._etag(keys.run_utterances(bundle.run))
+            known = self._known.pop(name, None)
+            self._known[name] = known if known and known.etag == etag else self._read(bundle, etag)
+            while len(self._known) > _MAX_MODELS:
+                self._known.pop(next(iter(self._known)))
             return self._known[name]
 
     def misheard(self, language: str) -> tuple[str, Misheard | None]:
-        """The model in production and what it mishears in a language; ("", None) where it tells nothing."""
+        """What the model in production mishears in a language, under a name that changes with it; ("", None)
+        where it tells nothing."""
         model = self.in_production()
         if model is None or not model.lines or not model.knows(language):
             return "", None
-        key = (model.name, primary(language))
+        key = (f"{model.name}@{model.etag}", primary(language))
         with self._counting:
             if key not in self._misheard:
                 spoken = self._sounds.of([line.reference for line in model.lines], language)
                 self._misheard[key] = count_misheard(model.lines, spoken)
                 while len(self._misheard) > _MAX_MODELS:
                     self._misheard.pop(next(iter(self._misheard)))
-            return model.name, self._misheard[key]
+            return key[0], self._misheard[key]
 
-    def _read(self, name: str) -> Model:
-        bundle = read_model(self._store, keys.model_file(name, "bundle.json"), Bundle)
+    def _bundle(self, name: str) -> Bundle:
+        """Never written again, so read once."""
+        if name not in self._bundles:
+            if len(self._bundles) >= _MAX_MODELS:
+                self._bundles.clear()
+            self._bundles[name] = read_model(self._store, keys.model_file(name, "bundle.json"), Bundle)
+        return self._bundles[name]
+
+    def _etag(self, key: str) -> str:
+        try:
+            return self._store.stat(key).etag
+        except NotFound:
+            return ""
+
+    def _read(self, bundle: Bundle, etag: str) -> Model:
         try:
             lines = self._report(bundle.run)
         except (NotFound, BadInput) as error:
-            _log.info("model %s has no report: %s", name, error)
+            _log.info("model %s has no report: %s", bundle.model, error)
             lines = []
-        return Model(name, frozenset(map(primary, bundle.languages)), lines)
+        return Model(bundle.model, frozenset(map(primary, bundle.languages)), lines, etag)
 
     def _report(self, run: str) -> list[Scored]:
         """By the decoder that is served where it was measured, else by the greedy one."""

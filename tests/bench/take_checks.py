@@ -1,6 +1,6 @@
 """How many real takes the recorder's checks accept, and how many spoiled ones they catch.
 
-    python tests/bench/take_checks.py CORPUS [--noise FOLDER] [--step 2]
+    python tests/bench/take_checks.py CORPUS [--noise FOLDER] [--step 2] [--served HOST:PORT --store URL]
 
 CORPUS has a manifest.tsv of path and text (and speaker), as examples/an4 has. Each take is looked at as the
 recorder would: with the pace of the same speaker's earlier takes, once there are twenty. Then it is spoiled
@@ -11,7 +11,8 @@ in each of these ways, and a row says what share is caught, and by which check:
   background sounds go on all the time (rain, machines), the sudden ones (a dog) do not
 - empty: digital silence, and white noise at -60 dBFS
 - cut: the last or the first 30 % are missing
-- mismatched: the text of another take; where no model is served only the length of text can tell
+- mismatched: the text of another take; without --served only the length of text can tell, with it the model
+  that inference serves listens to this row and to the real one (its test errors are read from the store)
 - wrong rate: samples of 16 kHz sent as 48 kHz, and the other way round
 """
 
@@ -19,17 +20,25 @@ import argparse
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soxr
 
 from services.recorder.checks import Heard, find_faults, refuse_useless
+from services.recorder.hearing import Hearing, Listener
+from services.recorder.labels import check_labels
 from services.recorder.quality import Pace, measure_quality, pace_of
+from services.recorder.served import Models
+from services.recorder.sounds import Sounds
 from voxloom import audio
 from voxloom.audio import Audio, Limits, Samples
 from voxloom.errors import BadInput
 from voxloom.manifest import TakeQuality
+from voxloom.peers import Peers
+from voxloom.storage import open_store
+from voxloom.text import normalize
 
 SUDDEN = ("baby_cry", "clock_tick", "dog_bark", "person_sneeze", "rooster", "fire_crackling")
 Spoil = Callable[[Samples, np.random.Generator], Samples]
@@ -42,7 +51,9 @@ def read_corpus(folder: Path, step: int) -> Iterator[Take]:
             yield row["text"], row.get("speaker", ""), audio.decode((folder / row["path"]).read_bytes())
 
 
-def look(text: str, clip: Audio, pace: Pace | None) -> tuple[list[str], TakeQuality | None]:
+def look(
+    text: str, clip: Audio, pace: Pace | None, hearing: Hearing | None = None
+) -> tuple[list[str], TakeQuality | None]:
     """Names of the faults of a take; one that is no take at all has the fault `useless`."""
     levels = audio.measure(clip)
     try:
@@ -50,7 +61,7 @@ def look(text: str, clip: Audio, pace: Pace | None) -> tuple[list[str], TakeQual
     except BadInput:
         return ["useless"], None
     quality = measure_quality(clip.samples, text)
-    findings = find_faults(Heard(text, levels, quality), pace)
+    findings = find_faults(Heard(text, levels, quality), pace, hearing)
     return [str(each.check) for each in findings if not each.is_hint], quality
 
 
@@ -95,7 +106,9 @@ def spoilers(noise: Path | None) -> dict[str, Spoil]:
     }
 
 
-def measure(takes: list[Take], spoils: dict[str, Spoil]) -> dict[str, list[list[str]]]:
+def measure(
+    takes: list[Take], spoils: dict[str, Spoil], listener: Listener | None
+) -> dict[str, list[list[str]]]:
     """Faults by row of the table, a list for each take."""
     random = np.random.default_rng(0)
     earlier: dict[str, list[tuple[str, TakeQuality]]] = defaultdict(list)
@@ -103,12 +116,14 @@ def measure(takes: list[Take], spoils: dict[str, Spoil]) -> dict[str, list[list[
     others = random.permutation(len(takes))
     for (text, speaker, clip), other in zip(takes, others, strict=True):
         pace = pace_of(earlier[speaker])
-        faults, quality = look(text, clip, pace)
+        hearing = listener.hear(clip.samples, check_labels(text, speaker, "en")) if listener else None
+        faults, quality = look(text, clip, pace, hearing)
         found["real"].append(faults)
         if quality and not faults:
             earlier[speaker].append((text, quality))
         if takes[other][0] != text:
-            found["mismatched: text of another take"].append(look(takes[other][0], clip, pace)[0])
+            misread = replace(hearing, prompt=normalize(takes[other][0], "en")) if hearing else None
+            found["mismatched: text of another take"].append(look(takes[other][0], clip, pace, misread)[0])
         for name, spoil in spoils.items():
             found[name].append(look(text, Audio(spoil(clip.samples, random), 16000, 1), pace)[0])
     return found
@@ -119,9 +134,17 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--noise", type=Path, help="folder of recorded sounds")
     parser.add_argument("--step", type=int, default=1, help="every so many takes")
+    parser.add_argument("--served", default="", metavar="HOST:PORT", help="inference, to listen to takes")
+    parser.add_argument("--store", default="", metavar="URL", help="of the model that it serves")
     options = parser.parse_args()
+    if bool(options.served) != bool(options.store):
+        parser.error("--served and --store are given both or not at all")
+    listener = None
+    if options.served:
+        models = Models(open_store(options.store), Sounds())
+        listener = Listener(Peers({"inference": options.served}), models)
     takes = list(read_corpus(options.corpus, options.step))
-    found = measure(takes, spoilers(options.noise))
+    found = measure(takes, spoilers(options.noise), listener)
     print(f"| {len(takes)} takes of {options.corpus.name} | refused | by |\n|---|---|---|")
     for name, rows in found.items():
         by = Counter(fault for faults in rows for fault in faults)

@@ -25,6 +25,7 @@ from services.recorder.sounds import ESPEAK, LETTERS, Sounds, Spoken
 from voxloom import keys
 from voxloom.bundle import Bundle, PointerEntry, ProductionPointer, write_bundle
 from voxloom.record import to_line
+from voxloom.run_report import HeardUtterance
 from voxloom.storage import FolderStore, write_model
 from voxloom.text import normalize
 from voxloom.wer import char_edits, word_edits
@@ -154,13 +155,16 @@ class TestMisheard:
         after = coverage.choose(prompts, range(3), said, 1)
         assert (before[0].prompt != 1, after[0].prompt) == (True, 1)
         assert after[0].because == "the model mishears 'three'"
+        store.put(keys.run_utterances("r-m-1"), b"".join(map(to_line, lines[:2])))  # somebody was forgotten
+        assert coverage.choose(prompts, range(3), said, 1)[0].because != after[0].because
+        promote(store, "m-1", lines)
         other = prompts.model_copy(update={"language": "cy"})
         assert coverage.choose(other, range(3), said, 1)[0].because != after[0].because
 
 
-def promote(store: FolderStore, model: str, lines: Sequence[object]) -> None:
+def promote(store: FolderStore, model: str, lines: Sequence[HeardUtterance]) -> None:
     run = f"r-{model}"
-    store.put(keys.run_utterances(run), b"".join(to_line(line) for line in lines))  # type: ignore[arg-type]
+    store.put(keys.run_utterances(run), b"".join(map(to_line, lines)))
     write_bundle(
         store,
         Bundle(

@@ -8,7 +8,7 @@ export SEAWEED ?= $(abspath $(BIN)/weed)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo install install-dev unit test test-loop test-e2e test-compose check format stubs requirements up down clean
+.PHONY: help demo install install-dev unit test test-loop test-studio test-e2e test-compose check format stubs requirements up down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.embedded
 unit: install-dev ## the unit tests: under 30 s, no network
 	$(PYTEST) -n auto tests/unit
 
-test: unit test-loop test-e2e test-compose ## all tests, layer by layer
+test: unit test-loop test-studio test-e2e test-compose ## all tests, layer by layer
 
 test-loop: install-dev ## trainer (torch), contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
 	trap 'scripts/services.sh down' EXIT && scripts/services.sh up >/dev/null && eval "$$(scripts/services.sh env)" \
 	  && $(PYTEST) tests/trainer tests/contract tests/integration tests/connected
+
+test-studio: install-dev ## the studio's pages in headless Chromium; skipped, with the reason, where there is none
+	$(PYTEST) tests/studio
 
 test-e2e: install-dev ## the loop from recording to transcript, in embedded mode
 	$(PYTEST) tests/e2e

@@ -137,6 +137,16 @@ def test_an_unknown_exception_tells_the_client_an_id_and_the_log_everything(
     assert isinstance(rpc.friendly(error), errors.VoxloomError)
 
 
+def test_a_method_that_is_in_the_protos_alone_is_unimplemented() -> None:
+    def call(channel: grpc.Channel) -> Any:
+        stub = inference_pb2_grpc.InferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        return stub.GetServingModel(inference.GetServingModelRequest())
+
+    error = served(call)
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "GetServingModel" in error.details()
+
+
 def test_a_very_long_message_still_arrives() -> None:
     error = served(recognize("BadInput:" + "ж" * 100_000))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT

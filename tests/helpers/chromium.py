@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
 PHONE, LAPTOP = (390, 844), (1280, 800)
 AN4 = Path(__file__).parents[2] / "examples/an4"
@@ -44,18 +43,18 @@ def chromium(*microphones: Path | None) -> Iterator[list[Browser]]:
     """A browser for each WAV, which it hears over and over from the moment a page opens the microphone; None: a
     machine without one. Only one such block can be open in a thread."""
     with sync_playwright() as playwright:
-        yield [_launch(playwright, wav) for wav in microphones]
+        yield [launch(playwright.chromium, wav) for wav in microphones]
 
 
-def _launch(playwright: Any, microphone: Path | None) -> Browser:
+def launch(kind: BrowserType, microphone: Path | None) -> Browser:
+    """One more, of the `browser_type` of another one."""
     flags = [*_FLAGS]
     if microphone:
         flags += [
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-audio-capture={microphone.absolute()}",
         ]
-    browser: Browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=flags)
-    return browser
+    return kind.launch(executable_path=_CHROMIUM, args=flags)
 
 
 def new_context(

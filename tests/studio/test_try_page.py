@@ -1,11 +1,11 @@
-"""The try page in a real browser, on a model that hears tones: by microphone, by file, and when there is none."""
+"""The try page in a real browser, on a model that hears tones: by microphone, by file, and without either."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import LAPTOP, PHONE, chromium, needs_chromium, new_context, serious_faults
+from chromium import LAPTOP, PHONE, Browsers, launch, needs_chromium, new_context, serious_faults
 from playwright.sync_api import Browser, Page, Request, expect
 from protocol_process import address_of, promote, speaking, wav
 from service_process import ServiceProcess
@@ -31,17 +31,17 @@ def studio(model: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Browser]]:
-    """One that hears the sentence, one without a microphone."""
+def hearing(browsers: Browsers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Its microphone plays the sentence."""
     spoken = tmp_path_factory.mktemp("spoken") / "said.wav"
     spoken.write_bytes(wav(SAID + "|", pause_s=3.0))
-    with chromium(spoken, None) as found:
-        yield found
+    with launch(browsers.silent.browser_type, spoken) as browser:
+        yield browser
 
 
 @pytest.fixture
-def page(browsers: list[Browser], studio: str) -> Iterator[Page]:
-    context = new_context(browsers[0], studio)
+def page(hearing: Browser, studio: str) -> Iterator[Page]:
+    context = new_context(hearing, studio)
     yield context.new_page()
     context.close()
 
@@ -101,7 +101,9 @@ def test_alternatives_are_shown_if_asked_for(page: Page, tmp_path: Path) -> None
 def test_a_long_recording_comes_piece_by_piece(page: Page, tmp_path: Path) -> None:
     page.goto("/try")
     _choose(page, tmp_path, ("bed cafe had a bag " * 40).strip())
-    expect(page.locator("#state")).to_contain_text(re.compile(r"20\d words by m-tones"))  # a cut can split a word
+    expect(page.locator("#state")).to_contain_text(
+        re.compile(r"20\d words by m-tones")
+    )  # a cut can split a word
     assert "s of computing" in page.inner_text("#state")  # of BatchRecognize
     assert page.locator(".finals p").count() > 1
 
@@ -115,8 +117,8 @@ def test_what_is_no_audio_is_told_and_the_page_goes_on(page: Page, tmp_path: Pat
     expect(page.locator("#state")).to_contain_text("1 word by")
 
 
-def test_without_a_microphone_it_says_what_to_do(browsers: list[Browser], studio: str) -> None:
-    context = new_context(browsers[1], studio)
+def test_without_a_microphone_it_says_what_to_do(browsers: Browsers, studio: str) -> None:
+    context = new_context(browsers.silent, studio)
     page = context.new_page()
     page.goto("/try")
     page.locator("#speak").click()
@@ -125,11 +127,11 @@ def test_without_a_microphone_it_says_what_to_do(browsers: list[Browser], studio
     context.close()
 
 
-def test_without_a_model_it_points_at_the_loop(browsers: list[Browser], tmp_path: Path) -> None:
+def test_without_a_model_it_points_at_the_loop(browsers: Browsers, tmp_path: Path) -> None:
     with ServiceProcess("inference", tmp_path) as idle:
         settings = {"recorder_http_port": "0", "inference_address": address_of(idle, "grpc")}
         with ServiceProcess("recorder", tmp_path, **settings) as process:
-            context = new_context(browsers[0], f"http://{address_of(process, 'studio')}")
+            context = new_context(browsers.silent, f"http://{address_of(process, 'studio')}")
             page = context.new_page()
             page.goto("/try")
             expect(page.locator("#none")).to_contain_text("No model is served")
@@ -142,9 +144,9 @@ def test_without_a_model_it_points_at_the_loop(browsers: list[Browser], tmp_path
 
 @pytest.mark.parametrize(("size", "theme"), [(LAPTOP, "light"), (PHONE, "dark")])
 def test_no_serious_fault_and_a_small_first_load(
-    browsers: list[Browser], studio: str, tmp_path: Path, size: tuple[int, int], theme: str
+    browsers: Browsers, studio: str, tmp_path: Path, size: tuple[int, int], theme: str
 ) -> None:
-    context = new_context(browsers[0], studio, size=size, theme=theme)
+    context = new_context(browsers.silent, studio, size=size, theme=theme)
     page, asked, loaded = context.new_page(), [], []
 
     def note(request: Request) -> None:

@@ -51,7 +51,7 @@ class Page {
 
   #draw() {
     const loop = this.#loop;
-    const now = stages(loop);
+    const now = stages(loop, (run) => this.training.latest(run));
     this.#part("troubles", [loop.offline, loop.health, loop.faults], () => refill(find("#troubles"), ...troubles(loop)));
     this.#part("flow", now, () => refill(find("#flow"), flow(now)));
     this.#part("models", loop.models, () => {

@@ -75,10 +75,11 @@ export class Loop {
   }
 }
 
-/** The five stages: {service, name, state, busy, figure, told: [lines], share}. `share`: 0 to 1 of what is awaited. */
-export function stages(loop) {
+/** The five stages: {service, name, state, busy, figure, told: [lines], share}. `share`: 0 to 1 of what is awaited;
+ *  `latest(run)`: the figures of its last step. */
+export function stages(loop, latest) {
   const made = { recorder: recording, ingest: gathering, trainer: training, optimizer: checking, inference: serving };
-  return SERVICES.map((service) => ({ service, state: loop.health[service], busy: false, ...made[service](loop) }));
+  return SERVICES.map((service) => ({ service, state: loop.health[service], busy: false, ...made[service](loop, latest) }));
 }
 
 function recording({ known }) {
@@ -100,14 +101,14 @@ function gathering({ known }) {
   return { name: "Gather", busy, figure, share: needed ? Math.min(1, fresh / needed) : 1, told: [`${fresh} of ${needed} new until the next training`, ...told] };
 }
 
-function training({ runs }) {
+function training({ runs }, latest) {
   const run = runs.find((each) => OPEN_RUN.includes(each.state)) ?? runs[0];
   if (!run) return { name: "Train", figure: "nothing yet", told: ["starts by itself on the first dataset"] };
   const best = run.best_val_wer ? [`best val WER ${percent(run.best_val_wer)}`] : [];
   if (run.state === "RUN_STATE_FAILED") return { name: "Train", fault: true, figure: "failed", told: [run.error] };
   if (run.state === "RUN_STATE_DONE") return { name: "Train", figure: "done", told: [...best, ago(run.created_at)] };
   if (run.state === "RUN_STATE_ACCEPTED") return { name: "Train", busy: true, figure: "about to begin", told: [run.recipe] };
-  return { name: "Train", busy: true, figure: progress(run.latest), share: shareOf(run.latest), told: best };
+  return { name: "Train", busy: true, figure: progress(latest(run)), share: shareOf(latest(run)), told: best };
 }
 
 export const shareOf = (metrics) =>

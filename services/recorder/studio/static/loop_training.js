@@ -47,6 +47,11 @@ export class Training {
     this.#draw();
   }
 
+  /** Figures of the run's last step; an epoch's end tells neither step nor time left. */
+  latest(run) {
+    return this.#watched?.id === run.id ? this.#watched.latest : run.latest;
+  }
+
   #watch(run) {
     this.#watched?.stop();
     this.#watched = new Watched(run, () => this.#soon());
@@ -137,6 +142,10 @@ class Watched {
 
   get id() {
     return this.#run.id;
+  }
+
+  get latest() {
+    return this.#latest;
   }
 
   get seen() {

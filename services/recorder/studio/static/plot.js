@@ -10,7 +10,8 @@ const MOST_POINTS = 1024;
 const ROWS = 12;
 let plots = 0;
 
-/** Points [x, y] in bounded memory: above a bound every second one goes. */
+/** Points [x, y] in bounded memory: above a bound every second one goes. What comes again, as of a training that was
+ *  resumed, takes the place of what was there. */
 export class Curve {
   points = [];
   #every = 1;
@@ -18,6 +19,7 @@ export class Curve {
 
   add(x, y) {
     if (!Number.isFinite(y) || this.#seen++ % this.#every) return;
+    while (this.points.at(-1)?.[0] >= x) this.points.pop();
     this.points.push([x, y]);
     if (this.points.length > MOST_POINTS) {
       this.points = this.points.filter((_, at) => at % 2 === 0);

@@ -28,10 +28,10 @@ class Page {
     this.#audio.onerror = () => (this.#audio.hidden = true); // a file that the service can read and this browser cannot
     const speak = el("button", { id: "speak", class: "primary big", onclick: () => attempt(() => (this.#running ? this.#running.finish() : this.#speak())) }, "Speak");
     const choose = el("input", { id: "file", type: "file", accept: "audio/*,.wav,.flac,.ogg,.opus,.mp3", class: "unseen", onchange: () => this.#take(choose.files[0]) });
-    const label = el("label", { for: "file", class: "button big" }, "Choose a file");
+    const label = el("label", { for: "file", class: "button big", id: "choose" }, "Choose a file");
     const meter = el("meter", { id: "level", min: 0, max: 1, low: 0.35, high: 0.98, optimum: 0.7, "aria-label": "Level of the microphone", hidden: true });
     const stop = el("button", { id: "stop", hidden: true, onclick: () => this.#running?.stop() }, "Cancel");
-    const card = el("section", { class: "card drop", "aria-label": "Speech" }, el("div", { class: "row" }, speak, choose, label, stop, el("span", { class: "soft" }, "or drop one here")), meter, el("progress", { id: "share", max: 1, hidden: true, "aria-label": "Done" }), el("p", { id: "state", role: "status" }), options());
+    const card = el("section", { class: "card drop", "aria-label": "Speech" }, el("div", { class: "row" }, speak, choose, label, stop, el("span", { class: "soft hint" }, "or drop one here")), meter, el("progress", { id: "share", max: 1, hidden: true, "aria-label": "Done" }), el("p", { id: "state", role: "status" }), options());
     this.#dropping(card);
     find("#main").replaceChildren(el("div", { class: "row spread" }, el("h1", {}, "Try"), el("p", { class: "soft", id: "model" })), el("div", { id: "none" }), card, el("section", { class: "card", id: "result", "aria-label": "Text", hidden: true }));
   }
@@ -138,6 +138,7 @@ class Page {
     this.#running = running;
     find("#speak").textContent = name;
     find("#stop").hidden = false;
+    find("#choose").hidden = find("#file").disabled = true;
   }
 
   /** Waits for the last answer, whichever way it ends. */
@@ -154,6 +155,7 @@ class Page {
       find("#speak").disabled = false;
       find("#speak").textContent = "Speak";
       for (const id of ["#stop", "#level", "#share"]) find(id).hidden = true;
+      find("#choose").hidden = find("#file").disabled = false;
       this.#after();
     }
   }

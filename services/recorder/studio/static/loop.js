@@ -4,10 +4,10 @@ import { call, Stream } from "./rpc.js";
 import { attempt, el, find, say, start } from "./shell.js";
 import { plural, when, words } from "./format.js";
 import { adminsOnly, announce, box, refill, table } from "./parts.js";
-import { Loop, OPEN_RUN, stages } from "./loop_state.js";
-import { flow, troubles } from "./loop_flow.js";
-import { Training } from "./loop_training.js";
-import { History, tellDecision } from "./loop_models.js";
+import { Loop, OPEN_RUN, stages } from "./loop/state.js";
+import { flow, troubles } from "./loop/flow.js";
+import { Training } from "./loop/training.js";
+import { History, tellDecision } from "./loop/models.js";
 import { ask } from "./dialog.js";
 
 const EVERY_MS = 3000;
@@ -58,7 +58,7 @@ class Page {
       tellDecision(find("#decision"), loop.models, loop.production);
       this.history.update(loop.models);
     });
-    this.#part("data", [loop.known.dataset, loop.known.policy], () => this.#data());
+    this.#part("data", loop.known.dataset ?? null, () => this.#data());
     this.training.update(loop.runs);
     find("#summary").textContent = loop.known.policy?.summary ?? "";
     this.#tell();
@@ -85,11 +85,10 @@ class Page {
   }
 
   #data() {
-    const { dataset, policy } = this.#loop.known;
+    const { dataset } = this.#loop.known;
     const build = el("button", { "data-key": "build", onclick: () => this.#build() }, "Build a dataset now…");
     const head = el("div", { class: "row spread" }, el("h2", {}, "Data"), build);
-    const awaited = policy ? el("p", {}, policy.summary) : null;
-    refill(find("#data"), head, awaited, dataset ? newest(dataset) : el("p", { class: "soft" }, "No dataset yet."));
+    refill(find("#data"), head, dataset ? newest(dataset) : el("p", { class: "soft" }, "No dataset yet."));
   }
 
   async #build() {

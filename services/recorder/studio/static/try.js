@@ -4,10 +4,10 @@ import { call } from "./rpc.js";
 import { attempt, el, find, say, start } from "./shell.js";
 import { ago, clock, plural } from "./format.js";
 import { box, download, field, refill, select } from "./parts.js";
-import { level, Microphone, NoMicrophone, wav } from "./try_microphone.js";
-import { Recognition } from "./try_recognition.js";
-import { legend, Transcript } from "./try_transcript.js";
-import { srt, vtt } from "./subtitles.js";
+import { level, Microphone, NoMicrophone, wav } from "./try/microphone.js";
+import { Recognition } from "./try/recognition.js";
+import { legend, Transcript } from "./try/transcript.js";
+import { srt, vtt } from "./try/subtitles.js";
 
 const LOOK_MS = 5000;
 const LONG_S = 120;

@@ -1,12 +1,12 @@
 /** The models: the gate's last decision in words and figures, all of them, and what is done with them by hand. */
 
-import { call } from "./rpc.js";
-import { attempt, el, say } from "./shell.js";
-import { percent, plural, size, wholePercent, when } from "./format.js";
-import { badge, box, field, refill, table } from "./parts.js";
-import { intervals } from "./plot.js";
-import { verdict } from "./loop_state.js";
-import { ask } from "./dialog.js";
+import { call } from "../rpc.js";
+import { attempt, el, say } from "../shell.js";
+import { percent, plural, size, wholePercent, when } from "../format.js";
+import { badge, box, field, refill, table } from "../parts.js";
+import { intervals } from "../plot.js";
+import { verdict } from "./state.js";
+import { ask } from "../dialog.js";
 
 const SHOWN = 20;
 const points = (share) => `${share >= 0 ? "+" : "−"}${Math.abs(100 * share).toFixed(1)}`;

@@ -31,7 +31,7 @@ export class Microphone {
 
   async #listen(heard) {
     this.#context = new AudioContext();
-    await this.#context.audioWorklet.addModule("/static/try_worklet.js");
+    await this.#context.audioWorklet.addModule("/static/try/capture.worklet.js");
     const node = new AudioWorkletNode(this.#context, "pcm16", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
     node.port.onmessage = ({ data }) => heard(data);
     this.#context.createMediaStreamSource(this.#stream).connect(node);

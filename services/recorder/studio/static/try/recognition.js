@@ -1,6 +1,6 @@
 /** One request for text: audio goes in, results come out. */
 
-import { Stream } from "./rpc.js";
+import { Stream } from "../rpc.js";
 
 const CHUNK_BYTES = 60_000;
 const AHEAD_BYTES = 1 << 20;

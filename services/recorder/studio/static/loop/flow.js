@@ -1,7 +1,7 @@
 /** The picture of the loop: five stages in the order of the flow, which screen readers read as a list. */
 
-import { el } from "./shell.js";
-import { svg } from "./parts.js";
+import { el } from "../shell.js";
+import { svg } from "../parts.js";
 
 const HEALTH = { serving: ["good", "up"], waiting: ["warn", "waiting"], down: ["bad", "down"] };
 const DOES = {

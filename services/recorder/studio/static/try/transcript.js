@@ -1,7 +1,7 @@
 /** The transcript: final words by how sure the model is, and what it thinks it hears just now. */
 
-import { el } from "./shell.js";
-import { announce } from "./parts.js";
+import { el } from "../shell.js";
+import { announce } from "../parts.js";
 
 /** From which confidence on a word counts as such; told by a line below it as well as by its colour. */
 const LEVELS = [

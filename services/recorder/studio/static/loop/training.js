@@ -1,12 +1,12 @@
 /** The training: the run that goes on or the one that was chosen, live, with its curves; those before it; a new one. */
 
-import { call, Stream } from "./rpc.js";
-import { attempt, el, say } from "./shell.js";
-import { clock, percent, wholePercent, when } from "./format.js";
-import { badge, box, field, refill, select, table } from "./parts.js";
-import { Curve, plot } from "./plot.js";
-import { OPEN_RUN, shareOf } from "./loop_state.js";
-import { ask } from "./dialog.js";
+import { call, Stream } from "../rpc.js";
+import { attempt, el, say } from "../shell.js";
+import { clock, percent, wholePercent, when } from "../format.js";
+import { badge, box, field, refill, select, table } from "../parts.js";
+import { Curve, plot } from "../plot.js";
+import { OPEN_RUN, shareOf } from "./state.js";
+import { ask } from "../dialog.js";
 
 const REDRAW_MS = 1000;
 const AGAIN_MS = 5000;

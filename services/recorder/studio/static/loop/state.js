@@ -1,7 +1,7 @@
 /** What the five services say of themselves: asked again and again, and put together as the stages of the loop. */
 
-import { call, services } from "./rpc.js";
-import { ago, clock, minutes, percent, plural } from "./format.js";
+import { call, services } from "../rpc.js";
+import { ago, clock, minutes, percent, plural } from "../format.js";
 
 export const SERVICES = ["recorder", "ingest", "trainer", "optimizer", "inference"];
 const OFTEN = {
@@ -132,7 +132,7 @@ function checking({ models, runs }) {
   if (waits || (model && !model.decision)) return { name: "Check", busy: true, figure: "being measured", told: [`what ${runs[0]?.id ?? model.run} made`] };
   if (!model) return { name: "Check", figure: "nothing yet", told: ["every model is measured before it is served"] };
   const wer = model.test?.reference_words ? `WER ${percent(model.test.wer)} on the test set` : "";
-  return { name: "Check", figure: model.decision, fault: model.decision === "rejected", told: [wer, ago(model.created_at)].filter(Boolean) };
+  return { name: "Check", figure: model.decision, told: [wer, ago(model.created_at)].filter(Boolean) };
 }
 
 function serving({ known, production }) {

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect, sync_playwright
 
 PHONE, LAPTOP = (390, 844), (1280, 800)
 AN4 = Path(__file__).parents[2] / "examples/an4"
+_PATIENCE_MS = 15_000
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = (
     "--no-sandbox",
@@ -40,7 +41,7 @@ class Browsers:
 
 @contextmanager
 def chromium(*microphones: Path | None) -> Iterator[list[Browser]]:
-    """A browser for each WAV, which it hears over and over from the moment a page opens the microphone; None: a
+    """A browser for each WAV, which it hears over and over from when a page opens the microphone; None: a
     machine without one. Only one such block can be open in a thread."""
     with sync_playwright() as playwright:
         yield [launch(playwright.chromium, wav) for wav in microphones]
@@ -67,7 +68,8 @@ def new_context(
         color_scheme="dark" if theme == "dark" else "light",
         permissions=["microphone"] if allow else [],
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(_PATIENCE_MS)
+    expect.set_options(timeout=_PATIENCE_MS)
     return context
 
 

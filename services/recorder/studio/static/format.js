@@ -5,7 +5,8 @@ export const percent = (share) => (share == null ? "–" : `${(100 * share).toFi
 /** For scales. */
 export const wholePercent = (share) => `${Math.round(100 * share)} %`;
 
-export const plural = (count, one, many = `${one}s`) => `${Number(count).toLocaleString("en")} ${count == 1 ? one : many}`;
+export const plural = (count, one, many = `${one}s`) =>
+  `${Number(count).toLocaleString("en")} ${count == 1 ? one : many}`;
 
 /** 42 s, 7:05 min, 2:03 h */
 export function clock(seconds) {

@@ -20,16 +20,29 @@ start(async (caller) => {
 class Page {
   #loop = new Loop();
   #drawn = {};
+  #training;
+  #history;
   #moment = "";
   #wake = () => {};
 
   constructor() {
     const made = (id, label) => el("section", { class: "card", id, "aria-label": label });
-    const head = el("div", { class: "row spread" }, el("h1", {}, "Loop"), el("p", { class: "soft", id: "summary" }, "Asking the services…"));
+    const head = el(
+      "div",
+      { class: "row spread" },
+      el("h1", {}, "Loop"),
+      el("p", { class: "soft", id: "summary" }, "Asking the services…"),
+    );
     const right = el("div", { class: "column" }, made("decision", "Last decision"), made("data", "Data"));
-    find("#main").replaceChildren(head, el("div", { id: "troubles", role: "status" }), el("div", { id: "flow" }), el("div", { class: "halves" }, made("training", "Training"), right), made("models", "Models"));
-    this.training = new Training(find("#training"), () => this.again());
-    this.history = new History(find("#models"), () => this.again());
+    find("#main").replaceChildren(
+      head,
+      el("div", { id: "troubles", role: "status" }),
+      el("div", { id: "flow" }),
+      el("div", { class: "halves" }, made("training", "Training"), right),
+      made("models", "Models"),
+    );
+    this.#training = new Training(find("#training"), () => this.again());
+    this.#history = new History(find("#models"), () => this.again());
   }
 
   /** Asks while somebody looks. */
@@ -51,15 +64,17 @@ class Page {
 
   #draw() {
     const loop = this.#loop;
-    const now = stages(loop, (run) => this.training.latest(run));
-    this.#part("troubles", [loop.offline, loop.health, loop.faults], () => refill(find("#troubles"), ...troubles(loop)));
+    const now = stages(loop, (run) => this.#training.latest(run));
+    this.#part("troubles", [loop.offline, loop.health, loop.faults], () =>
+      refill(find("#troubles"), ...troubles(loop)),
+    );
     this.#part("flow", now, () => refill(find("#flow"), flow(now)));
     this.#part("models", loop.models, () => {
       tellDecision(find("#decision"), loop.models, loop.production);
-      this.history.update(loop.models);
+      this.#history.update(loop.models);
     });
     this.#part("data", loop.known.dataset ?? null, () => this.#data());
-    this.training.update(loop.runs);
+    this.#training.update(loop.runs);
     find("#summary").textContent = loop.known.policy?.summary ?? "";
     this.#tell();
   }
@@ -76,7 +91,9 @@ class Page {
     const run = this.#loop.runs[0];
     const open = run && OPEN_RUN.includes(run.state);
     const parts = [
-      run ? `Training ${run.id} ${open ? "is under way" : `has ended: ${run.state.replace("RUN_STATE_", "").toLowerCase()}`}.` : "",
+      run
+        ? `Training ${run.id} ${open ? "is under way" : `has ended: ${run.state.replace("RUN_STATE_", "").toLowerCase()}`}.`
+        : "",
       this.#loop.production ? `${this.#loop.production.id} is served.` : "",
     ];
     const moment = parts.join(" ");
@@ -92,7 +109,13 @@ class Page {
   }
 
   async #build() {
-    const content = [el("p", {}, "Everything that is stored so far becomes a dataset, without waiting for more recordings. A training on it starts by itself, unless that was turned off.")];
+    const content = [
+      el(
+        "p",
+        {},
+        "Everything that is stored so far becomes a dataset, without waiting for more recordings. A training on it starts by itself, unless that was turned off.",
+      ),
+    ];
     if (!(await ask({ title: "Build a dataset now?", content, action: "Build" }))) return;
     await attempt(async () => {
       const before = this.#loop.known.dataset?.id;
@@ -114,14 +137,32 @@ async function followed(job) {
 }
 
 function newest(dataset) {
-  const rows = ["train", "val", "test"].filter((name) => dataset.splits[name]).map((name) => {
-    const { utterances, speakers, hours } = dataset.splits[name];
-    return [name, utterances, speakers, `${(60 * hours).toFixed(1)} min`];
-  });
+  const rows = ["train", "val", "test"]
+    .filter((name) => dataset.splits[name])
+    .map((name) => {
+      const { utterances, speakers, hours } = dataset.splits[name];
+      return [name, utterances, speakers, `${(60 * hours).toFixed(1)} min`];
+    });
   const left = Object.entries(dataset.dropped_by_reason);
   const total = left.reduce((sum, [, count]) => sum + Number(count), 0);
   const sources = Object.entries(dataset.utterances_by_source).map(([name, count]) => `${count} ${words(name)}`);
-  const dropped = left.length ? el("details", { "data-key": "dropped" }, el("summary", {}, `${plural(total, "utterance")} left out`), el("ul", {}, ...left.map(([why, count]) => el("li", {}, `${count}: ${words(why)}`)))) : null;
-  const withdrawn = Number(dataset.withdrawn_utterances) ? box("warn", `${plural(dataset.withdrawn_utterances, "recording")} of it were withdrawn since.`) : null;
-  return el("div", {}, el("p", {}, el("strong", {}, dataset.id), ` ${when(dataset.created_at)}: ${sources.join(", ")}`), withdrawn, table("The newest dataset", ["Part", "Utterances", "Speakers", "Speech"], rows), dropped);
+  const dropped = left.length
+    ? el(
+        "details",
+        { "data-key": "dropped" },
+        el("summary", {}, `${plural(total, "utterance")} left out`),
+        el("ul", {}, ...left.map(([why, count]) => el("li", {}, `${count}: ${words(why)}`))),
+      )
+    : null;
+  const withdrawn = Number(dataset.withdrawn_utterances)
+    ? box("warn", `${plural(dataset.withdrawn_utterances, "recording")} of it were withdrawn since.`)
+    : null;
+  return el(
+    "div",
+    {},
+    el("p", {}, el("strong", {}, dataset.id), ` ${when(dataset.created_at)}: ${sources.join(", ")}`),
+    withdrawn,
+    table("The newest dataset", ["Part", "Utterances", "Speakers", "Speech"], rows),
+    dropped,
+  );
 }

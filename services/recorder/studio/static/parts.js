@@ -52,14 +52,23 @@ export function refill(container, ...children) {
 
 /** Tells screen readers, once and when they are free. */
 export function announce(text) {
-  const line = find("#announce") ?? document.body.appendChild(el("div", { id: "announce", class: "unseen", role: "status" }));
+  const line =
+    find("#announce") ?? document.body.appendChild(el("div", { id: "announce", class: "unseen", role: "status" }));
   if (line.textContent !== text) line.textContent = text;
 }
 
 /** What somebody who was invited finds on a page for those who run the studio; whether that is so. */
 export function adminsOnly(caller, name, why) {
   if (caller.admin) return false;
-  const way = el("p", {}, "You can ", el("a", { href: "/" }, "record"), " and ", el("a", { href: "/try" }, "try the model"), ".");
+  const way = el(
+    "p",
+    {},
+    "You can ",
+    el("a", { href: "/" }, "record"),
+    " and ",
+    el("a", { href: "/try" }, "try the model"),
+    ".",
+  );
   const told = el("p", {}, `${why} It opens with the studio's key; ask whoever runs it.`);
   find("#main").replaceChildren(el("h1", {}, name), el("div", { class: "card narrow" }, told, way));
   return true;

@@ -50,7 +50,12 @@ export function plot({ title, lines, along, told, mark = told }) {
   }
   figure.append(picture(title, lines, along, told, mark));
   if (lines.length > 1) figure.append(legend(lines));
-  const values = el("details", { "data-key": `values-${title}` }, el("summary", {}, "As a table"), ...lines.map((each) => figures(each, along, told)));
+  const values = el(
+    "details",
+    { "data-key": `values-${title}` },
+    el("summary", {}, "As a table"),
+    ...lines.map((each) => figures(each, along, told)),
+  );
   figure.append(values);
   return figure;
 }
@@ -65,7 +70,10 @@ function picture(title, lines, along, told, mark) {
   const y = (value) => HEIGHT - EDGE.bottom - ((value - low) / (high - low || 1)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const id = `plot-${++plots}`;
   const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-labelledby": `${id}-t ${id}-d` });
-  drawn.append(svg("title", { id: `${id}-t` }, title), svg("desc", { id: `${id}-d` }, lines.map((each) => summary(each, told)).join(" ")));
+  drawn.append(
+    svg("title", { id: `${id}-t` }, title),
+    svg("desc", { id: `${id}-d` }, lines.map((each) => summary(each, told)).join(" ")),
+  );
   for (const at of marks) {
     drawn.append(svg("line", { class: "grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(at), y2: y(at) }));
     drawn.append(svg("text", { x: EDGE.left - 6, y: y(at) + 4, "text-anchor": "end" }, mark(at)));
@@ -94,7 +102,11 @@ function summary({ name, points }, told) {
 function figures({ name, points }, along, told) {
   const every = Math.ceil(points.length / ROWS);
   const shown = points.filter((_, at) => (points.length - 1 - at) % every === 0);
-  return table(name, [along, name], shown.map(([x, y]) => [x, told(y)]));
+  return table(
+    name,
+    [along, name],
+    shown.map(([x, y]) => [x, told(y)]),
+  );
 }
 
 /** Intervals side by side: `rows` are {name, low, at, high} on one scale. */

@@ -30,7 +30,11 @@ start(async (caller) => {
 
 class Page {
   #table = new Table({ open: (take) => this.#detail.open(take), select: () => this.#bulk.draw() });
-  #detail = new Detail({ changed: (take) => this.#changed(take), next: () => this.#table.move(1), look: (take) => this.#look(take) });
+  #detail = new Detail({
+    changed: (take) => this.#changed(take),
+    next: () => this.#table.move(1),
+    look: (take) => this.#look(take),
+  });
   #bulk = new Bulk(this.#table, () => this.#changed(null));
   #speakers = new Speakers();
   #filter;
@@ -38,13 +42,38 @@ class Page {
   #round = 0;
 
   async begin() {
-    const [{ speakers }, { lists }] = await Promise.all([call("recorder/ListSpeakers"), call("recorder/ListPromptLists")]);
+    const [{ speakers }, { lists }] = await Promise.all([
+      call("recorder/ListSpeakers"),
+      call("recorder/ListPromptLists"),
+    ]);
     this.#filter = new Filter(speakers, lists, () => attempt(() => this.load()));
     this.#speakers.draw(speakers);
-    const head = el("div", { class: "row spread" }, el("h1", {}, "Review"), el("p", { class: "soft", id: "count", role: "status" }), exporting());
-    const list = el("section", { class: "card", "aria-label": "Takes" }, this.#bulk.element, this.#table.element, el("div", { id: "pages", class: "row spread" }));
-    const keys = el("details", { class: "keys" }, el("summary", {}, "Keys"), el("ul", { class: "plain" }, ...KEYS.map(([key, does]) => el("li", {}, el("kbd", {}, key), ` ${does}`))));
-    find("#main").replaceChildren(head, this.#filter.element, el("div", { class: "sides" }, list, el("div", { class: "aside" }, this.#detail.element, keys)), this.#speakers.element);
+    const head = el(
+      "div",
+      { class: "row spread" },
+      el("h1", {}, "Review"),
+      el("p", { class: "soft", id: "count", role: "status" }),
+      exporting(),
+    );
+    const list = el(
+      "section",
+      { class: "card", "aria-label": "Takes" },
+      this.#bulk.element,
+      this.#table.element,
+      el("div", { id: "pages", class: "row spread" }),
+    );
+    const keys = el(
+      "details",
+      { class: "keys" },
+      el("summary", {}, "Keys"),
+      el("ul", { class: "plain" }, ...KEYS.map(([key, does]) => el("li", {}, el("kbd", {}, key), ` ${does}`))),
+    );
+    find("#main").replaceChildren(
+      head,
+      this.#filter.element,
+      el("div", { class: "sides" }, list, el("div", { class: "aside" }, this.#detail.element, keys)),
+      this.#speakers.element,
+    );
     addEventListener("popstate", () => attempt(() => (this.#filter.follow(), this.load())));
     document.addEventListener("keydown", (event) => this.#key(event));
     await this.load();
@@ -60,7 +89,16 @@ class Page {
     this.#table.show(found.takes);
     this.#bulk.draw(found.total);
     this.#pages();
-    if (!found.takes.length) this.#table.element.append(el("p", { class: "soft" }, "No take is found. Ask for less above, or ", el("a", { href: "/" }, "record one"), "."));
+    if (!found.takes.length)
+      this.#table.element.append(
+        el(
+          "p",
+          { class: "soft" },
+          "No take is found. Ask for less above, or ",
+          el("a", { href: "/" }, "record one"),
+          ".",
+        ),
+      );
   }
 
   #pages() {

@@ -3,8 +3,9 @@
 import { call } from "./rpc.js";
 import { attempt, el, find, say, start } from "./shell.js";
 import { ago, clock, plural } from "./format.js";
-import { box, download, field, refill, select } from "./parts.js";
+import { box, download, refill } from "./parts.js";
 import { level, Microphone, NoMicrophone, wav } from "./try/microphone.js";
+import { asked, options } from "./try/options.js";
 import { Recognition } from "./try/recognition.js";
 import { legend, Transcript } from "./try/transcript.js";
 import { srt, vtt } from "./try/subtitles.js";
@@ -13,7 +14,6 @@ const LOOK_MS = 5000;
 const LONG_S = 120;
 const LONG_BYTES = 8 << 20;
 const KEPT_S = 600; // of speech, to be played back
-const MAX_HOT_WORDS = 1000;
 
 start(async (caller) => new Page(caller).begin());
 
@@ -26,14 +26,50 @@ class Page {
   constructor(caller) {
     this.#caller = caller;
     this.#audio.onerror = () => (this.#audio.hidden = true); // a file that the service can read and this browser cannot
-    const speak = el("button", { id: "speak", class: "primary big", onclick: () => attempt(() => (this.#running ? this.#running.finish() : this.#speak())) }, "Speak");
-    const choose = el("input", { id: "file", type: "file", accept: "audio/*,.wav,.flac,.ogg,.opus,.mp3", class: "unseen", onchange: () => this.#take(choose.files[0]) });
+    const speak = el(
+      "button",
+      {
+        id: "speak",
+        class: "primary big",
+        onclick: () => attempt(() => (this.#running ? this.#running.finish() : this.#speak())),
+      },
+      "Speak",
+    );
+    const choose = el("input", {
+      id: "file",
+      type: "file",
+      accept: "audio/*,.wav,.flac,.ogg,.opus,.mp3",
+      class: "unseen",
+      onchange: () => this.#take(choose.files[0]),
+    });
     const label = el("label", { for: "file", class: "button big", id: "choose" }, "Choose a file");
-    const meter = el("meter", { id: "level", min: 0, max: 1, low: 0.35, high: 0.98, optimum: 0.7, "aria-label": "Level of the microphone", hidden: true });
+    const meter = el("meter", {
+      id: "level",
+      min: 0,
+      max: 1,
+      low: 0.35,
+      high: 0.98,
+      optimum: 0.7,
+      "aria-label": "Level of the microphone",
+      hidden: true,
+    });
     const stop = el("button", { id: "stop", hidden: true, onclick: () => this.#running?.stop() }, "Cancel");
-    const card = el("section", { class: "card drop", "aria-label": "Speech" }, el("div", { class: "row" }, speak, choose, label, stop, el("span", { class: "soft hint" }, "or drop one here")), meter, el("progress", { id: "share", max: 1, hidden: true, "aria-label": "Done" }), el("p", { id: "state", role: "status" }), options());
+    const card = el(
+      "section",
+      { class: "card drop", "aria-label": "Speech" },
+      el("div", { class: "row" }, speak, choose, label, stop, el("span", { class: "soft hint" }, "or drop one here")),
+      meter,
+      el("progress", { id: "share", max: 1, hidden: true, "aria-label": "Done" }),
+      el("p", { id: "state", role: "status" }),
+      options(),
+    );
     this.#dropping(card);
-    find("#main").replaceChildren(el("div", { class: "row spread" }, el("h1", {}, "Try"), el("p", { class: "soft", id: "model" })), el("div", { id: "none" }), card, el("section", { class: "card", id: "result", "aria-label": "Text", hidden: true }));
+    find("#main").replaceChildren(
+      el("div", { class: "row spread" }, el("h1", {}, "Try"), el("p", { class: "soft", id: "model" })),
+      el("div", { id: "none" }),
+      card,
+      el("section", { class: "card", id: "result", "aria-label": "Text", hidden: true }),
+    );
   }
 
   /** Looks for a model until there is one. */
@@ -47,7 +83,13 @@ class Page {
 
   async #serving() {
     let told = this.#caller.admin
-      ? el("p", {}, "One appears when a training has ended and its model has passed the check. See ", el("a", { href: "/loop" }, "the loop"), " for how far it is.")
+      ? el(
+          "p",
+          {},
+          "One appears when a training has ended and its model has passed the check. See ",
+          el("a", { href: "/loop" }, "the loop"),
+          " for how far it is.",
+        )
       : el("p", {}, "One appears when enough was recorded and a training has ended.");
     try {
       const { model, language, since } = await call("inference/GetServingModel");
@@ -145,8 +187,14 @@ class Page {
   async #until(recognition, told) {
     try {
       const { model, compute_s, latency_s } = await recognition.done;
-      const pace = compute_s ? `${compute_s.toFixed(1)} s of computing` : `the last words came ${latency_s.toFixed(1)} s after the end`;
-      this.#state(model ? `${told()}: ${plural(this.#transcript.words.length, "word")} by ${model}; ${pace}.` : `${told()}: no answer.`);
+      const pace = compute_s
+        ? `${compute_s.toFixed(1)} s of computing`
+        : `the last words came ${latency_s.toFixed(1)} s after the end`;
+      this.#state(
+        model
+          ? `${told()}: ${plural(this.#transcript.words.length, "word")} by ${model}; ${pace}.`
+          : `${told()}: no answer.`,
+      );
     } catch (error) {
       this.#state("");
       throw error;
@@ -163,9 +211,16 @@ class Page {
   #after() {
     const { text, words } = this.#transcript;
     const copy = async () => say((await navigator.clipboard.writeText(text), "Copied."), "good");
-    const save = (name, make, type) => el("button", { onclick: () => download(`voxloom.${name}`, make(words), type) }, `Save ${name.toUpperCase()}`);
+    const save = (name, make, type) =>
+      el("button", { onclick: () => download(`voxloom.${name}`, make(words), type) }, `Save ${name.toUpperCase()}`);
     const empty = el("p", { class: "soft" }, "Nothing was heard. Was it speech, and loud enough?");
-    const row = el("div", { class: "row" }, el("button", { onclick: () => attempt(copy) }, "Copy the text"), save("srt", srt, "application/x-subrip"), save("vtt", vtt, "text/vtt"));
+    const row = el(
+      "div",
+      { class: "row" },
+      el("button", { onclick: () => attempt(copy) }, "Copy the text"),
+      save("srt", srt, "application/x-subrip"),
+      save("vtt", vtt, "text/vtt"),
+    );
     refill(find("#after"), ...(words.length ? [legend(), this.#audio, row] : [empty, this.#audio]));
   }
 
@@ -175,10 +230,14 @@ class Page {
     URL.revokeObjectURL(this.#audio.src);
     this.#audio.src = URL.createObjectURL(blob);
     return new Promise((resolve) => {
-      this.#audio.addEventListener("loadedmetadata", () => {
-        this.#audio.hidden = false;
-        resolve(Number.isFinite(this.#audio.duration) ? this.#audio.duration : 0);
-      }, { once: true });
+      this.#audio.addEventListener(
+        "loadedmetadata",
+        () => {
+          this.#audio.hidden = false;
+          resolve(Number.isFinite(this.#audio.duration) ? this.#audio.duration : 0);
+        },
+        { once: true },
+      );
       this.#audio.addEventListener("error", () => resolve(0), { once: true });
     });
   }
@@ -187,7 +246,8 @@ class Page {
     if (this.#audio.hidden) return;
     this.#audio.currentTime = from_ms / 1000;
     this.#audio.play();
-    this.#audio.ontimeupdate = () => this.#audio.currentTime >= to_ms / 1000 && (this.#audio.pause(), (this.#audio.ontimeupdate = null));
+    this.#audio.ontimeupdate = () =>
+      this.#audio.currentTime >= to_ms / 1000 && (this.#audio.pause(), (this.#audio.ontimeupdate = null));
   }
 
   /** `aloud`: screen readers too. */
@@ -195,18 +255,4 @@ class Page {
     find("#state").setAttribute("role", aloud ? "status" : "none");
     find("#state").textContent = text;
   }
-}
-
-function options() {
-  const hot = el("input", { id: "hot", autocomplete: "off", placeholder: "Llanfair, Boris, gRPC" });
-  const boost = el("input", { id: "boost", type: "range", min: 0.5, max: 10, step: 0.5, value: 2 });
-  const count = select("count", [["1", "the best text only"], ["3", "three"], ["5", "five"], ["10", "ten"]], "1");
-  const fields = [field("Words that it may hold", hot, "With commas between; each becomes likelier"), field("How much likelier", boost), field("Ways to hear it", count)];
-  return el("details", { class: "options" }, el("summary", {}, "Hot words and alternatives"), el("div", { class: "fields" }, ...fields));
-}
-
-function asked() {
-  const phrases = find("#hot").value.split(",").map((phrase) => phrase.trim()).filter(Boolean).slice(0, MAX_HOT_WORDS);
-  const boost = Number(find("#boost").value);
-  return { hot_words: phrases.map((phrase) => ({ phrase, boost })), max_alternatives: Number(find("#count").value) };
 }

@@ -20,7 +20,13 @@ export function peaks(samples, columns) {
 }
 
 export class Wave {
-  #canvas = el("canvas", { class: "wave", role: "slider", tabindex: 0, "aria-label": "Place in the recording", "aria-valuemin": 0 });
+  #canvas = el("canvas", {
+    class: "wave",
+    role: "slider",
+    tabindex: 0,
+    "aria-label": "Place in the recording",
+    "aria-valuemin": 0,
+  });
   #audio = el("audio", { preload: "auto" });
   #button = el("button", { "aria-label": "Play", onclick: () => this.toggle() }, "▶ Play");
   #time = el("span", { class: "soft time" });
@@ -29,10 +35,18 @@ export class Wave {
   #peaks = [];
 
   constructor() {
-    this.element = el("div", { class: "player" }, this.#canvas, el("div", { class: "row" }, this.#button, this.#time), this.#audio);
+    this.element = el(
+      "div",
+      { class: "player" },
+      this.#canvas,
+      el("div", { class: "row" }, this.#button, this.#time),
+      this.#audio,
+    );
     for (const name of ["play", "pause", "ended"]) this.#audio.addEventListener(name, () => this.#tell());
     this.#audio.addEventListener("seeked", () => this.#draw());
-    this.#canvas.addEventListener("click", (event) => this.#seek((event.offsetX / this.#canvas.clientWidth) * this.#length));
+    this.#canvas.addEventListener("click", (event) =>
+      this.#seek((event.offsetX / this.#canvas.clientWidth) * this.#length),
+    );
     this.#canvas.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#measure()).observe(this.#canvas);
   }
@@ -62,7 +76,8 @@ export class Wave {
   }
 
   toggle() {
-    if (this.#audio.paused) this.#audio.play().catch(() => {}); // nothing is loaded yet
+    if (this.#audio.paused)
+      this.#audio.play().catch(() => {}); // nothing is loaded yet
     else this.#audio.pause();
   }
 

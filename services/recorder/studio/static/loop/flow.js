@@ -30,16 +30,39 @@ const NAMES = {
 };
 
 export function flow(stages) {
-  const back = el("p", { class: "back soft", "aria-hidden": "true" }, el("span", {}, "and round again with every recording"));
-  return el("div", {}, el("ol", { class: "flow", "aria-label": "The loop, stage by stage" }, ...stages.map(stage)), back);
+  const back = el(
+    "p",
+    { class: "back soft", "aria-hidden": "true" },
+    el("span", {}, "and round again with every recording"),
+  );
+  return el(
+    "div",
+    {},
+    el("ol", { class: "flow", "aria-label": "The loop, stage by stage" }, ...stages.map(stage)),
+    back,
+  );
 }
 
 function stage({ service, name, state, busy, fault, figure, told, share }) {
   const [kind, word] = HEALTH[state];
-  const icon = svg("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, svg("path", { d: ICONS[service] }));
-  const head = el("div", { class: "row spread" }, el("h2", {}, icon, name), el("span", { class: `lamp ${kind}` }, word));
-  const children = [head, el("p", { class: "soft does" }, DOES[service]), el("p", { class: `figure ${fault ? "bad" : ""} ${figure.length > 18 ? "long" : ""}` }, figure)];
-  if (share !== undefined) children.push(el("progress", { max: 1, value: share, "aria-label": `${name}: ${Math.round(100 * share)} %` }));
+  const icon = svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" },
+    svg("path", { d: ICONS[service] }),
+  );
+  const head = el(
+    "div",
+    { class: "row spread" },
+    el("h2", {}, icon, name),
+    el("span", { class: `lamp ${kind}` }, word),
+  );
+  const children = [
+    head,
+    el("p", { class: "soft does" }, DOES[service]),
+    el("p", { class: `figure ${fault ? "bad" : ""} ${figure.length > 18 ? "long" : ""}` }, figure),
+  ];
+  if (share !== undefined)
+    children.push(el("progress", { max: 1, value: share, "aria-label": `${name}: ${Math.round(100 * share)} %` }));
   children.push(el("ul", { class: "told soft" }, ...told.map((line) => el("li", {}, line))));
   const doing = busy && state !== "down" ? el("span", { class: "unseen" }, "at work") : null;
   return el("li", { class: `stage ${busy ? "busy" : ""} ${state}`, "data-stage": service }, ...children, doing);
@@ -47,14 +70,24 @@ function stage({ service, name, state, busy, fault, figure, told, share }) {
 
 /** What to do about services that do not answer; nothing if all do. */
 export function troubles(loop) {
-  if (loop.offline) return [trouble("The studio does not answer", `${loop.offline} This page asks again every few seconds.`)];
+  if (loop.offline)
+    return [trouble("The studio does not answer", `${loop.offline} This page asks again every few seconds.`)];
   const down = Object.keys(loop.health).filter((name) => loop.health[name] === "down");
-  const lost = down.map((name) => trouble(`The ${name} service is down`, `${since(loop.heard[name])} Start it with voxloom up, or docker compose up ${name}; its log says why it ended. Nothing that is stored is lost, and unfinished work goes on when it is back.`));
-  const faults = Object.entries(loop.faults).filter(([, message]) => message && !down.some((name) => message.includes(`${name} service`)));
+  const lost = down.map((name) =>
+    trouble(
+      `The ${name} service is down`,
+      `${since(loop.heard[name])} Start it with voxloom up, or docker compose up ${name}; its log says why it ended. Nothing that is stored is lost, and unfinished work goes on when it is back.`,
+    ),
+  );
+  const faults = Object.entries(loop.faults).filter(
+    ([, message]) => message && !down.some((name) => message.includes(`${name} service`)),
+  );
   return [...lost, ...faults.map(([name, message]) => trouble(`Not known: ${NAMES[name]}`, message))];
 }
 
 const trouble = (title, text) => el("div", { class: "box bad" }, el("strong", {}, title), el("p", {}, text));
 
 const since = (heard) =>
-  heard ? `What this page shows of it is from ${new Date(heard).toLocaleTimeString("en-GB")}.` : "Nothing is known of it yet.";
+  heard
+    ? `What this page shows of it is from ${new Date(heard).toLocaleTimeString("en-GB")}.`
+    : "Nothing is known of it yet.";

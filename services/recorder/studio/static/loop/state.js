@@ -36,7 +36,11 @@ export class Loop {
       return;
     }
     await this.#put(OFTEN);
-    const seen = [this.known.serving?.model, ...this.#runs().map((run) => run.id + run.state), this.known.policy?.latest_dataset].join();
+    const seen = [
+      this.known.serving?.model,
+      ...this.#runs().map((run) => run.id + run.state),
+      this.known.policy?.latest_dataset,
+    ].join();
     if (all || seen !== this.#seen || this.#rounds++ % SELDOM_EVERY === 0) await this.#put(SELDOM);
     this.#seen = seen;
   }
@@ -79,26 +83,44 @@ export class Loop {
  *  `latest(run)`: the figures of its last step. */
 export function stages(loop, latest) {
   const made = { recorder: recording, ingest: gathering, trainer: training, optimizer: checking, inference: serving };
-  return SERVICES.map((service) => ({ service, state: loop.health[service], busy: false, ...made[service](loop, latest) }));
+  return SERVICES.map((service) => ({
+    service,
+    state: loop.health[service],
+    busy: false,
+    ...made[service](loop, latest),
+  }));
 }
 
 function recording({ known }) {
   const takes = known.takes;
   if (!takes) return { name: "Record", figure: "–", told: ["no recordings known yet"] };
   const newest = takes.takes[0];
-  const told = [`${minutes(takes.minutes)} of speech`, newest ? `the newest ${ago(newest.created_at)}` : "none so far"];
+  const told = [
+    `${minutes(takes.minutes)} of speech`,
+    newest ? `the newest ${ago(newest.created_at)}` : "none so far",
+  ];
   return { name: "Record", figure: plural(takes.total, "take"), told };
 }
 
 function gathering({ known }) {
   const { policy, dataset } = known;
-  const told = dataset ? [`newest dataset ${ago(dataset.created_at)}: ${plural(dataset.splits.train?.utterances ?? 0, "utterance")} to train on`] : ["no dataset yet"];
+  const told = dataset
+    ? [
+        `newest dataset ${ago(dataset.created_at)}: ${plural(dataset.splits.train?.utterances ?? 0, "utterance")} to train on`,
+      ]
+    : ["no dataset yet"];
   if (!policy) return { name: "Gather", figure: "–", told };
   const [fresh, needed] = [Number(policy.new_utterances), Number(policy.needed_utterances)];
   const busy = /being built|import/.test(policy.summary);
   const left = Math.max(0, needed - fresh);
   const figure = left ? `${plural(left, "recording")} to go` : busy ? "at work" : "due";
-  return { name: "Gather", busy, figure, share: needed ? Math.min(1, fresh / needed) : 1, told: [`${fresh} of ${needed} new until the next training`, ...told] };
+  return {
+    name: "Gather",
+    busy,
+    figure,
+    share: needed ? Math.min(1, fresh / needed) : 1,
+    told: [`${fresh} of ${needed} new until the next training`, ...told],
+  };
 }
 
 function training({ runs }, latest) {
@@ -107,7 +129,8 @@ function training({ runs }, latest) {
   const best = run.best_val_wer ? [`best val WER ${percent(run.best_val_wer)}`] : [];
   if (run.state === "RUN_STATE_FAILED") return { name: "Train", fault: true, figure: "failed", told: [run.error] };
   if (run.state === "RUN_STATE_DONE") return { name: "Train", figure: "done", told: [...best, ago(run.created_at)] };
-  if (run.state === "RUN_STATE_ACCEPTED") return { name: "Train", busy: true, figure: "about to begin", told: [run.recipe] };
+  if (run.state === "RUN_STATE_ACCEPTED")
+    return { name: "Train", busy: true, figure: "about to begin", told: [run.recipe] };
   return { name: "Train", busy: true, figure: progress(latest(run)), share: shareOf(latest(run)), told: best };
 }
 
@@ -129,7 +152,8 @@ function checking({ models, runs }) {
   const model = models[0];
   const made = new Set(models.map((each) => each.run));
   const waits = runs[0]?.state === "RUN_STATE_DONE" && !made.has(runs[0].id);
-  if (waits || (model && !model.decision)) return { name: "Check", busy: true, figure: "being measured", told: [`what ${runs[0]?.id ?? model.run} made`] };
+  if (waits || (model && !model.decision))
+    return { name: "Check", busy: true, figure: "being measured", told: [`what ${runs[0]?.id ?? model.run} made`] };
   if (!model) return { name: "Check", figure: "nothing yet", told: ["every model is measured before it is served"] };
   const wer = model.test?.reference_words ? `WER ${percent(model.test.wer)} on the test set` : "";
   return { name: "Check", figure: model.decision, told: [wer, ago(model.created_at)].filter(Boolean) };
@@ -137,8 +161,13 @@ function checking({ models, runs }) {
 
 function serving({ known, production }) {
   const model = known.serving?.model;
-  if (!model) return { name: "Serve", figure: "nothing yet", told: ["waits for the first model that passes the check"] };
+  if (!model)
+    return { name: "Serve", figure: "nothing yet", told: ["waits for the first model that passes the check"] };
   const wer = production?.test?.reference_words ? [`WER ${percent(production.test.wer)}`] : [];
   const pinned = production?.pinned ? ["pinned"] : [];
-  return { name: "Serve", figure: model, told: [`since ${ago(known.serving.since) || "the start"}`, ...wer, ...pinned] };
+  return {
+    name: "Serve",
+    figure: model,
+    told: [`since ${ago(known.serving.since) || "the start"}`, ...wer, ...pinned],
+  };
 }

@@ -44,8 +44,12 @@ export class Bulk {
     this.#total = total;
     const { selected, takes } = this.#table;
     this.element.hidden = !selected.size;
-    const act = (key, label, work, more = {}) => el("button", { "data-key": key, onclick: () => attempt(work), ...more }, label);
-    const rest = total > takes.length && selected.size < total ? act("everything", `Select all ${total.toLocaleString("en")} found`, () => this.#everything()) : null;
+    const act = (key, label, work, more = {}) =>
+      el("button", { "data-key": key, onclick: () => attempt(work), ...more }, label);
+    const rest =
+      total > takes.length && selected.size < total
+        ? act("everything", `Select all ${total.toLocaleString("en")} found`, () => this.#everything())
+        : null;
     refill(
       this.element,
       el("strong", { role: "status" }, `${plural(selected.size, "take")} selected`),
@@ -72,7 +76,8 @@ export class Bulk {
     const takes = [...this.#table.selected.values()].map(name);
     let changed = 0;
     for (let at = 0; at < takes.length; at += BATCH) {
-      changed += (await call("recorder/ReviewTakes", { takes: takes.slice(at, at + BATCH), verdict, reason })).changed;
+      changed += (await call("recorder/ReviewTakes", { takes: takes.slice(at, at + BATCH), verdict, reason }))
+        .changed;
     }
     await this.#done(`${plural(changed, "take")} changed.`);
   }
@@ -80,7 +85,15 @@ export class Bulk {
   async #remove() {
     const takes = [...this.#table.selected.values()];
     const content = [el("p", {}, "They leave the store and all later datasets. There is no way back.")];
-    if (!(await ask({ title: `Delete ${plural(takes.length, "take")}?`, content, action: "Delete for good", danger: true }))) return;
+    if (
+      !(await ask({
+        title: `Delete ${plural(takes.length, "take")}?`,
+        content,
+        action: "Delete for good",
+        danger: true,
+      }))
+    )
+      return;
     let gone = 0;
     try {
       for (const take of takes) {
@@ -102,7 +115,12 @@ export class Bulk {
 /** A choice of format, and the link that downloads all takes that the filter finds. */
 export function exporting() {
   const format = select("format", FORMATS, FORMATS[0][0], { "aria-label": "Format of the export" });
-  const url = () => exportUrl(`takes-${new Date().toISOString().slice(0, 10)}`, { takes: request(asked()), format: format.value });
-  const link = el("a", { class: "button", href: "#", download: "", onclick: () => (link.href = url()) }, "Export these");
+  const url = () =>
+    exportUrl(`takes-${new Date().toISOString().slice(0, 10)}`, { takes: request(asked()), format: format.value });
+  const link = el(
+    "a",
+    { class: "button", href: "#", download: "", onclick: () => (link.href = url()) },
+    "Export these",
+  );
   return el("div", { class: "row" }, format, link);
 }

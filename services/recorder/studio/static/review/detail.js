@@ -13,9 +13,21 @@ const name = ({ utterance, speaker }) => ({ utterance, speaker });
 
 /** Asks why; an empty answer is none. */
 export async function askReason(title) {
-  const input = el("input", { id: "reason", name: "reason", required: true, maxlength: 200, list: "reasons", autocomplete: "off" });
+  const input = el("input", {
+    id: "reason",
+    name: "reason",
+    required: true,
+    maxlength: 200,
+    list: "reasons",
+    autocomplete: "off",
+  });
   const common = el("datalist", { id: "reasons" }, ...REASONS.map((value) => el("option", { value })));
-  const given = await ask({ title, content: [field("Why", input, "It is kept with the take; datasets leave it out and count it"), common], action: "Reject", danger: true });
+  const given = await ask({
+    title,
+    content: [field("Why", input, "It is kept with the take; datasets leave it out and count it"), common],
+    action: "Reject",
+    danger: true,
+  });
   return given?.reason.trim();
 }
 
@@ -35,7 +47,8 @@ export class Detail {
   }
 
   open(take) {
-    const other = !this.#take || !take || this.#take.utterance !== take.utterance || this.#take.speaker !== take.speaker;
+    const other =
+      !this.#take || !take || this.#take.utterance !== take.utterance || this.#take.speaker !== take.speaker;
     this.#take = take;
     if (!take) return refill(this.element, el("p", { class: "soft" }, "No take is chosen."));
     this.#draw();
@@ -44,7 +57,10 @@ export class Detail {
 
   async #load(take) {
     this.element.querySelector(".siblings").replaceChildren();
-    await Promise.all([this.#wave.open(takeUrl(take)).catch((error) => say(`The audio of this take: ${error.message}`, "bad")), attempt(() => this.#siblings(take))]);
+    await Promise.all([
+      this.#wave.open(takeUrl(take)).catch((error) => say(`The audio of this take: ${error.message}`, "bad")),
+      attempt(() => this.#siblings(take)),
+    ]);
   }
 
   play() {
@@ -54,7 +70,14 @@ export class Detail {
   #draw() {
     const take = this.#take;
     const act = (key, label, work, more = {}) => el("button", { "data-key": key, onclick: work, ...more }, label);
-    const facts = [take.speaker_name || take.speaker, when(take.created_at), take.prompt_list && `${take.prompt_list}, ${take.prompt_id}`, take.language].filter(Boolean).join(" · ");
+    const facts = [
+      take.speaker_name || take.speaker,
+      when(take.created_at),
+      take.prompt_list && `${take.prompt_list}, ${take.prompt_id}`,
+      take.language,
+    ]
+      .filter(Boolean)
+      .join(" · ");
     const siblings = this.element.querySelector(".siblings") ?? el("div", { class: "siblings" });
     refill(
       this.element,
@@ -62,16 +85,31 @@ export class Detail {
       el("p", { class: "soft" }, facts),
       take.reason ? box("bad", `Rejected: ${take.reason}`) : null,
       this.#wave.element,
-      el("div", { class: "row" }, act("accept", "Accept", () => this.accept(), { class: "primary" }), act("reject", "Reject…", () => this.reject()), this.#back(act)),
-      el("div", { class: "row" }, act("correct", "Correct the text…", () => this.correct()), act("delete", "Delete…", () => this.remove(), { class: "danger" })),
-      take.accepted_anyway.length ? box("warn", el("strong", {}, "Accepted although: "), take.accepted_anyway.map(words).join(", ")) : null,
+      el(
+        "div",
+        { class: "row" },
+        act("accept", "Accept", () => this.accept(), { class: "primary" }),
+        act("reject", "Reject…", () => this.reject()),
+        this.#back(act),
+      ),
+      el(
+        "div",
+        { class: "row" },
+        act("correct", "Correct the text…", () => this.correct()),
+        act("delete", "Delete…", () => this.remove(), { class: "danger" }),
+      ),
+      take.accepted_anyway.length
+        ? box("warn", el("strong", {}, "Accepted although: "), take.accepted_anyway.map(words).join(", "))
+        : null,
       measured(take),
       siblings,
     );
   }
 
   #back(act) {
-    return this.#take.verdict === "VERDICT_UNSPECIFIED" ? null : act("back", "Take the verdict back", () => this.#judge("VERDICT_UNSPECIFIED", ""));
+    return this.#take.verdict === "VERDICT_UNSPECIFIED"
+      ? null
+      : act("back", "Take the verdict back", () => this.#judge("VERDICT_UNSPECIFIED", ""));
   }
 
   async #judge(verdict, reason, next = false) {
@@ -99,7 +137,9 @@ export class Detail {
     if (!take) return;
     const text = el("textarea", { id: "text", name: "text", rows: 3, required: true });
     text.value = take.text;
-    const content = [field("What was said", text, "The same audio is kept under a new name; the take as it was goes")];
+    const content = [
+      field("What was said", text, "The same audio is kept under a new name; the take as it was goes"),
+    ];
     const given = await ask({ title: "Correct the text", content, action: "Save" });
     if (!given || given.text.trim() === take.text) return;
     await attempt(async () => {
@@ -113,7 +153,13 @@ export class Detail {
     const take = this.#take;
     if (!take) return;
     this.#wave.pause();
-    const content = [el("p", {}, `“${take.text}” by ${take.speaker_name || take.speaker} leaves the store and all later datasets. There is no way back.`)];
+    const content = [
+      el(
+        "p",
+        {},
+        `“${take.text}” by ${take.speaker_name || take.speaker} leaves the store and all later datasets. There is no way back.`,
+      ),
+    ];
     if (!(await ask({ title: "Delete this take?", content, action: "Delete for good", danger: true }))) return;
     await attempt(async () => {
       await call("recorder/DeleteRecording", name(take));
@@ -129,15 +175,42 @@ export class Detail {
     const { takes } = await call("recorder/ListTakes", { speaker, prompt_list, prompt_id });
     if (takes.length < 2 || this.#take.utterance !== take.utterance) return;
     const lines = takes.map((each) => this.#sibling(each, take));
-    const undo = takes.some((each) => each.chosen) ? el("button", { "data-key": "unchoose", onclick: () => this.choose(takes.find((each) => each.chosen), true) }, "Back to the best by its checks") : null;
-    refill(this.element.querySelector(".siblings"), el("h3", {}, `${takes.length} takes of this prompt`), el("p", { class: "soft" }, "Datasets have one of them."), el("ul", { class: "plain" }, ...lines), undo);
+    const undo = takes.some((each) => each.chosen)
+      ? el(
+          "button",
+          {
+            "data-key": "unchoose",
+            onclick: () =>
+              this.choose(
+                takes.find((each) => each.chosen),
+                true,
+              ),
+          },
+          "Back to the best by its checks",
+        )
+      : null;
+    refill(
+      this.element.querySelector(".siblings"),
+      el("h3", {}, `${takes.length} takes of this prompt`),
+      el("p", { class: "soft" }, "Datasets have one of them."),
+      el("ul", { class: "plain" }, ...lines),
+      undo,
+    );
   }
 
   #sibling(each, shown) {
     const here = each.utterance === shown.utterance;
-    const used = each.best ? badge(each.chosen ? "used, chosen" : "used", "good") : el("button", { "data-key": `choose-${each.utterance}`, onclick: () => this.choose(each) }, "Use this one");
+    const used = each.best
+      ? badge(each.chosen ? "used, chosen" : "used", "good")
+      : el("button", { "data-key": `choose-${each.utterance}`, onclick: () => this.choose(each) }, "Use this one");
     const told = `${when(each.created_at)}, ${qualityOf(each)}`;
-    const open = here ? el("strong", {}, told) : el("button", { class: "link", "data-key": `sibling-${each.utterance}`, onclick: () => this.#on.look(each) }, told);
+    const open = here
+      ? el("strong", {}, told)
+      : el(
+          "button",
+          { class: "link", "data-key": `sibling-${each.utterance}`, onclick: () => this.#on.look(each) },
+          told,
+        );
     return el("li", { class: "row spread" }, open, used);
   }
 
@@ -154,7 +227,25 @@ export class Detail {
 
 function measured({ checks, quality }) {
   const facts = [];
-  if (quality) facts.push(["Signal to noise", `${quality.snr_db.toFixed(0)} dB`], ["Loudness", `${quality.loudness_lufs.toFixed(1)} LUFS`], ["Silence", `${quality.leading_silence_s.toFixed(1)} s before, ${quality.trailing_silence_s.toFixed(1)} s after`], ["Pace", `${quality.letters_per_s.toFixed(1)} letters a second`]);
-  if (checks) facts.push(["Peak", `${checks.peak_dbfs.toFixed(1)} dBFS`], ["Clipped", `${(100 * checks.clipped_fraction).toFixed(2)} %`], ["Recorded at", `${checks.source_sample_rate_hz} Hz`]);
-  return el("dl", { class: "facts" }, ...facts.map(([term, value]) => el("div", {}, el("dt", { class: "soft" }, term), el("dd", {}, value))));
+  if (quality)
+    facts.push(
+      ["Signal to noise", `${quality.snr_db.toFixed(0)} dB`],
+      ["Loudness", `${quality.loudness_lufs.toFixed(1)} LUFS`],
+      [
+        "Silence",
+        `${quality.leading_silence_s.toFixed(1)} s before, ${quality.trailing_silence_s.toFixed(1)} s after`,
+      ],
+      ["Pace", `${quality.letters_per_s.toFixed(1)} letters a second`],
+    );
+  if (checks)
+    facts.push(
+      ["Peak", `${checks.peak_dbfs.toFixed(1)} dBFS`],
+      ["Clipped", `${(100 * checks.clipped_fraction).toFixed(2)} %`],
+      ["Recorded at", `${checks.source_sample_rate_hz} Hz`],
+    );
+  return el(
+    "dl",
+    { class: "facts" },
+    ...facts.map(([term, value]) => el("div", {}, el("dt", { class: "soft" }, term), el("dd", {}, value))),
+  );
 }

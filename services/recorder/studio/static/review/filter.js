@@ -10,7 +10,23 @@ const VERDICTS = [
   ["VERDICT_ACCEPTED", "accepted"],
   ["VERDICT_REJECTED", "rejected"],
 ];
-const CHECKS = ["clipped", "too_quiet", "too_loud", "noisy", "no_quiet", "beginning_cut", "end_cut", "too_fast", "too_slow", "other_pace", "low_rate", "dc_offset", "silence", "long", "narrow_band"];
+const CHECKS = [
+  "clipped",
+  "too_quiet",
+  "too_loud",
+  "noisy",
+  "no_quiet",
+  "beginning_cut",
+  "end_cut",
+  "too_fast",
+  "too_slow",
+  "other_pace",
+  "low_rate",
+  "dc_offset",
+  "silence",
+  "long",
+  "narrow_band",
+];
 const NAMES = ["search", "speaker", "prompt_list", "verdict", "check"];
 const TYPING_MS = 400;
 
@@ -44,18 +60,40 @@ export class Filter {
     this.#changed = changed;
     const by = (all) => ["", all];
     const now = asked();
-    const pick = (id, label, options) => field(label, select(id, options, now[id], { onchange: () => this.#apply(false) }));
-    const search = el("input", { id: "search", type: "search", value: now.search, autocomplete: "off", oninput: () => this.#typed() });
-    const known = (options, value) => (value && !options.some(([each]) => each === value) ? [...options, [value, value]] : options);
-    this.element = el(
+    const pick = (id, label, options) =>
+      field(label, select(id, options, now[id], { onchange: () => this.#apply(false) }));
+    const search = el("input", {
+      id: "search",
+      type: "search",
+      value: now.search,
+      autocomplete: "off",
+      oninput: () => this.#typed(),
+    });
+    const known = (options, value) =>
+      value && !options.some(([each]) => each === value) ? [...options, [value, value]] : options;
+    const form = el(
       "form",
       { class: "filter", role: "search", onsubmit: (event) => (event.preventDefault(), this.#apply(false)) },
       field("Words", search),
-      pick("speaker", "Speaker", known([by("all speakers"), ...speakers.map(({ id, name }) => [id, name || id])], now.speaker)),
-      pick("prompt_list", "List", known([by("all lists"), ...lists.map(({ name }) => [name, name])], now.prompt_list)),
+      pick(
+        "speaker",
+        "Speaker",
+        known([by("all speakers"), ...speakers.map(({ id, name }) => [id, name || id])], now.speaker),
+      ),
+      pick(
+        "prompt_list",
+        "List",
+        known([by("all lists"), ...lists.map(({ name }) => [name, name])], now.prompt_list),
+      ),
       pick("verdict", "Verdict", VERDICTS),
-      pick("check", "Accepted despite", [by("any or nothing"), ["any", "any check"], ...CHECKS.map((name) => [name, words(name)])]),
+      pick("check", "Accepted despite", [
+        by("any or nothing"),
+        ["any", "any check"],
+        ...CHECKS.map((name) => [name, words(name)]),
+      ]),
     );
+    const open = matchMedia("(min-width: 40rem)").matches || NAMES.some((name) => now[name]);
+    this.element = el("details", { open }, el("summary", {}, "Filter"), form);
   }
 
   /** The form as the address has it, after the back button. */

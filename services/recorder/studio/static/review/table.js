@@ -39,31 +39,67 @@ export class Table {
   show(takes) {
     this.takes = takes;
     if (!this.current) this.#current = takes.length ? keyOf(takes[0]) : "";
-    const all = el("input", { type: "checkbox", id: "all", "data-key": "all", "aria-label": "Select all on this page", onchange: () => this.selectPage(all.checked) });
+    const all = el("input", {
+      type: "checkbox",
+      id: "all",
+      "data-key": "all",
+      "aria-label": "Select all on this page",
+      onchange: () => this.selectPage(all.checked),
+    });
     all.checked = takes.length > 0 && takes.every((take) => this.selected.has(keyOf(take)));
-    const names = ["Said", "Speaker", "Length", "Quality", "Verdict", "When"];
-    const head = el("tr", {}, el("th", { scope: "col" }, all), ...names.map((name) => el("th", { scope: "col" }, name)));
-    refill(this.element, el("table", { class: "takes" }, el("caption", { class: "unseen" }, "Takes, newest first"), el("thead", {}, head), el("tbody", {}, ...takes.map((take) => this.#row(take)))));
+    const names = ["Said", "Length", "SNR", "Verdict"];
+    const head = el(
+      "tr",
+      {},
+      el("th", { scope: "col" }, all),
+      ...names.map((name) => el("th", { scope: "col" }, name)),
+    );
+    refill(
+      this.element,
+      el(
+        "table",
+        { class: "takes" },
+        el("caption", { class: "unseen" }, "Takes, newest first"),
+        el("thead", {}, head),
+        el("tbody", {}, ...takes.map((take) => this.#row(take))),
+      ),
+    );
     this.#on.open(this.current);
   }
 
   #row(take) {
     const key = keyOf(take);
-    const box = el("input", { type: "checkbox", "data-key": `select-${key}`, "aria-label": `Select “${take.text}”`, onchange: () => this.select(take, box.checked) });
+    const box = el("input", {
+      type: "checkbox",
+      "data-key": `select-${key}`,
+      "aria-label": `Select “${take.text}”`,
+      onchange: () => this.select(take, box.checked),
+    });
     box.checked = this.selected.has(key);
-    const open = el("button", { class: "link", "data-key": `open-${key}`, onclick: () => this.#open(key) }, take.text);
-    const marks = [...take.accepted_anyway.map((name) => badge(words(name), "warn")), take.chosen ? badge("chosen", "good") : null, take.best || !take.prompt_id ? null : badge("another is used")];
-    const cell = (label, ...content) => el("td", { "data-label": label }, ...content);
+    const open = el(
+      "button",
+      { class: "link", "data-key": `open-${key}`, onclick: () => this.#open(key) },
+      take.text,
+    );
+    const marks = [
+      ...take.accepted_anyway.map((name) => badge(words(name), "warn")),
+      take.chosen ? badge("chosen", "good") : null,
+      take.best || !take.prompt_id ? null : badge("another is used"),
+    ];
+    const told = `${take.speaker_name || take.speaker} · ${ago(take.created_at)}`;
     return el(
       "tr",
       { "data-take": key, "aria-current": key === this.#current ? "true" : null },
-      cell("", box),
-      cell("Said", open, el("div", { class: "row marks" }, ...marks.filter(Boolean))),
-      cell("Speaker", take.speaker_name || take.speaker),
-      cell("Length", clock(take.checks?.duration_s ?? 0)),
-      cell("Quality", qualityOf(take)),
-      cell("Verdict", verdictBadge(take), take.reason ? el("div", { class: "soft reason" }, take.reason) : null),
-      cell("When", ago(take.created_at)),
+      el("td", {}, box),
+      el(
+        "td",
+        {},
+        open,
+        el("div", { class: "row marks" }, el("span", { class: "soft" }, told), ...marks.filter(Boolean)),
+      ),
+      el("td", {}, clock(take.checks?.duration_s ?? 0)),
+      el("td", {}, take.quality ? `${Math.round(take.quality.snr_db)} dB` : "–"),
+      el("td", {}, verdictBadge(take), take.reason ? el("div", { class: "soft reason" }, take.reason) : null),
     );
   }
 

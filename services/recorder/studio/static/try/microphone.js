@@ -16,14 +16,18 @@ export class Microphone {
   /** Opens it; `heard(samples)` gets an Int16Array about 25 times a second. NoMicrophone if that cannot be. */
   static async open(heard) {
     if (!isSecureContext || !navigator.mediaDevices) {
-      throw new NoMicrophone("Browsers lend the microphone only to pages of this machine or over HTTPS. Open the studio as http://localhost, put it behind HTTPS, or choose a file.");
+      throw new NoMicrophone(
+        "Browsers lend the microphone only to pages of this machine or over HTTPS. Open the studio as http://localhost, put it behind HTTPS, or choose a file.",
+      );
     }
     const made = new Microphone();
     const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     try {
       made.#stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
     } catch (error) {
-      throw new NoMicrophone(WHY[error.name] ?? `The microphone cannot be opened (${error.message}). Choose a file instead.`);
+      throw new NoMicrophone(
+        WHY[error.name] ?? `The microphone cannot be opened (${error.message}). Choose a file instead.`,
+      );
     }
     await made.#listen(heard);
     return made;
@@ -32,7 +36,11 @@ export class Microphone {
   async #listen(heard) {
     this.#context = new AudioContext();
     await this.#context.audioWorklet.addModule("/static/try/capture.worklet.js");
-    const node = new AudioWorkletNode(this.#context, "pcm16", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    const node = new AudioWorkletNode(this.#context, "pcm16", {
+      numberOfOutputs: 0,
+      channelCount: 1,
+      channelCountMode: "explicit",
+    });
     node.port.onmessage = ({ data }) => heard(data);
     this.#context.createMediaStreamSource(this.#stream).connect(node);
     await this.#context.resume();
@@ -60,10 +68,10 @@ export function wav(blocks, rate_hz) {
   const bytes = blocks.reduce((sum, block) => sum + block.byteLength, 0);
   const header = new DataView(new ArrayBuffer(44));
   const text = (at, letters) => [...letters].forEach((letter, i) => header.setUint8(at + i, letter.charCodeAt(0)));
-  text(0, "RIFF"), header.setUint32(4, 36 + bytes, true), text(8, "WAVEfmt ");
-  header.setUint32(16, 16, true), header.setUint16(20, 1, true), header.setUint16(22, 1, true);
-  header.setUint32(24, rate_hz, true), header.setUint32(28, 2 * rate_hz, true);
-  header.setUint16(32, 2, true), header.setUint16(34, 16, true);
-  text(36, "data"), header.setUint32(40, bytes, true);
+  (text(0, "RIFF"), header.setUint32(4, 36 + bytes, true), text(8, "WAVEfmt "));
+  (header.setUint32(16, 16, true), header.setUint16(20, 1, true), header.setUint16(22, 1, true));
+  (header.setUint32(24, rate_hz, true), header.setUint32(28, 2 * rate_hz, true));
+  (header.setUint16(32, 2, true), header.setUint16(34, 16, true));
+  (text(36, "data"), header.setUint32(40, bytes, true));
   return new Blob([header, ...blocks], { type: "audio/wav" });
 }

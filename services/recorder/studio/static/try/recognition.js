@@ -20,7 +20,13 @@ export class Recognition {
   /** As it is spoken: first this, then `send`, then `end`. Resolves with {model, latency_s} after the last answer. */
   static live(rate_hz, options, told) {
     const made = new Recognition("StreamingRecognize", told);
-    made.#stream.send({ config: { format: { encoding: "AUDIO_ENCODING_PCM16", sample_rate_hz: rate_hz, channels: 1 }, interim_results: true, options } });
+    made.#stream.send({
+      config: {
+        format: { encoding: "AUDIO_ENCODING_PCM16", sample_rate_hz: rate_hz, channels: 1 },
+        interim_results: true,
+        options,
+      },
+    });
     made.done = made.#results();
     return made;
   }

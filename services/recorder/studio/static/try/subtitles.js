@@ -21,14 +21,23 @@ export function cues(words) {
 
 function endsBefore(group, word) {
   const characters = group.reduce((sum, each) => sum + each.text.length + 1, word.text.length);
-  return word.start_ms - group.at(-1).end_ms > MAX_GAP_MS || word.end_ms - group[0].start_ms > MAX_CUE_MS || characters > MAX_CUE_CHARACTERS;
+  return (
+    word.start_ms - group.at(-1).end_ms > MAX_GAP_MS ||
+    word.end_ms - group[0].start_ms > MAX_CUE_MS ||
+    characters > MAX_CUE_CHARACTERS
+  );
 }
 
 export const srt = (words) =>
-  cues(words).map((cue, at) => `${at + 1}\n${time(cue.start_ms, ",")} --> ${time(cue.end_ms, ",")}\n${safe(cue.text)}\n`).join("\n");
+  cues(words)
+    .map((cue, at) => `${at + 1}\n${time(cue.start_ms, ",")} --> ${time(cue.end_ms, ",")}\n${safe(cue.text)}\n`)
+    .join("\n");
 
 export const vtt = (words) =>
-  ["WEBVTT\n", ...cues(words).map((cue) => `${time(cue.start_ms, ".")} --> ${time(cue.end_ms, ".")}\n${safe(cue.text)}\n`)].join("\n");
+  [
+    "WEBVTT\n",
+    ...cues(words).map((cue) => `${time(cue.start_ms, ".")} --> ${time(cue.end_ms, ".")}\n${safe(cue.text)}\n`),
+  ].join("\n");
 
 function time(ms, separator) {
   const two = (number) => String(Math.floor(number)).padStart(2, "0");

@@ -14,10 +14,18 @@ const seconds = (ms) => (ms / 1000).toFixed(2);
 const KEYS = { ArrowRight: 1, ArrowLeft: -1 };
 
 export const legend = () =>
-  el("ul", { class: "levels soft", "aria-label": "How sure the model is of a word" }, ...LEVELS.map(([, name, range]) => el("li", {}, el("span", { class: `word ${name}` }, name), ` ${range}`)));
+  el(
+    "ul",
+    { class: "levels soft", "aria-label": "How sure the model is of a word" },
+    ...LEVELS.map(([, name, range]) => el("li", {}, el("span", { class: `word ${name}` }, name), ` ${range}`)),
+  );
 
 export class Transcript {
-  #finals = el("div", { class: "finals", role: "group", "aria-label": "Text, word by word: left and right go from word to word, Enter plays one" });
+  #finals = el("div", {
+    class: "finals",
+    role: "group",
+    "aria-label": "Text, word by word: left and right go from word to word, Enter plays one",
+  });
   #interim = el("p", { class: "interim" });
   #told = el("p", { class: "soft about", role: "status" });
   #before = []; // words of the interim result before
@@ -43,7 +51,14 @@ export class Transcript {
     if (!result.text) return;
     this.texts.push(result.text);
     this.words.push(...result.words);
-    this.#finals.append(el("p", {}, el("span", { class: "at soft" }, seconds(result.start_ms)), ...result.words.flatMap((word) => [this.#word(word), " "])));
+    this.#finals.append(
+      el(
+        "p",
+        {},
+        el("span", { class: "at soft" }, seconds(result.start_ms)),
+        ...result.words.flatMap((word) => [this.#word(word), " "]),
+      ),
+    );
     if (result.alternatives?.length > 1) this.#finals.append(others(result.alternatives));
     this.#finals.querySelector("button").tabIndex = 0;
     announce(result.text);
@@ -62,10 +77,15 @@ export class Transcript {
   #word(word) {
     const level = levelOf(word.confidence);
     const share = `${Math.round(100 * word.confidence)} %`;
-    const tell = () => (this.#told.textContent = `“${word.text}”: ${share} sure, ${seconds(word.start_ms)} to ${seconds(word.end_ms)} s`);
+    const tell = () =>
+      (this.#told.textContent = `“${word.text}”: ${share} sure, ${seconds(word.start_ms)} to ${seconds(word.end_ms)} s`);
     const play = () => this.#play(word.start_ms, word.end_ms);
     const events = { onfocus: tell, onmouseenter: tell, onclick: play };
-    return el("button", { class: `word ${level}`, tabindex: -1, "aria-label": `${word.text}, ${share} sure`, ...events }, word.text);
+    return el(
+      "button",
+      { class: `word ${level}`, tabindex: -1, "aria-label": `${word.text}, ${share} sure`, ...events },
+      word.text,
+    );
   }
 
   /** All words are one stop of the tab key. */
@@ -82,4 +102,17 @@ export class Transcript {
 }
 
 const others = (alternatives) =>
-  el("details", { class: "others" }, el("summary", {}, `${alternatives.length - 1} other ways to hear it`), el("ol", { start: 2 }, ...alternatives.slice(1).map(({ text, confidence }) => el("li", {}, text || "(nothing)", el("span", { class: "soft" }, ` ${Math.round(100 * confidence)} %`)))));
+  el(
+    "details",
+    { class: "others" },
+    el("summary", {}, `${alternatives.length - 1} other ways to hear it`),
+    el(
+      "ol",
+      { start: 2 },
+      ...alternatives
+        .slice(1)
+        .map(({ text, confidence }) =>
+          el("li", {}, text || "(nothing)", el("span", { class: "soft" }, ` ${Math.round(100 * confidence)} %`)),
+        ),
+    ),
+  );

@@ -14,10 +14,13 @@ FORGOTTEN_CHANGED = f"{FORGOTTEN}changed.json"  # when tombstones were last writ
 TEXTS = "texts/"  # a sentence a line, put there by whoever wants language models to know them
 PROMPTS = "prompts/"  # lists of sentences to be read aloud
 PROGRESS = "progress/"  # what each speaker skipped and flagged
-REWRITTEN = (PROMPTS, PROGRESS)  # small documents that change in place: their size tells nothing
+SPEAKERS = "speakers/"  # who records, and what they agreed to
+REVIEWS = "reviews/"  # what people think of each speaker's takes
+# Small documents that change in place: their size tells nothing.
+REWRITTEN = (PROMPTS, PROGRESS, SPEAKERS, REVIEWS)
 # Of every object.
 FOLDERS = (
-    *(FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, PROMPTS, PROGRESS),
+    *(FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, PROMPTS, PROGRESS, SPEAKERS, REVIEWS),
     *("manifests/", "runs/", "models/", "jobs/"),
 )
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
@@ -107,6 +110,16 @@ def prompt_list(name: str) -> str:
 def progress(speaker: str, prompt_list: str) -> str:
     """progress/<speaker>/<list>.json: prompts of a list that a speaker skipped or flagged, and why."""
     return check_key(f"{PROGRESS}{speaker}/{prompt_list}.json")
+
+
+def speaker(speaker_id: str) -> str:
+    """speakers/<speaker>.json: name, licence, and what they agreed to."""
+    return check_key(f"{SPEAKERS}{speaker_id}.json")
+
+
+def reviews(speaker_id: str) -> str:
+    """reviews/<speaker>.json: takes that were accepted or rejected, and those that were chosen."""
+    return check_key(f"{REVIEWS}{speaker_id}.json")
 
 
 def manifest(dataset: str, split: str) -> str:

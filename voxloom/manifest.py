@@ -140,6 +140,8 @@ LEFT_OUT_BY_DESIGN = frozenset(
         "duplicate_utterance",
         "near_duplicate_audio",
         "not_in_mix",
+        "rejected_in_review",
+        "better_take_of_prompt",
     }
 )
 

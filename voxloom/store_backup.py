@@ -98,8 +98,8 @@ class LeftOut:
                 if any(entry.source for entry in entries) and not any(entry.target for entry in entries):
                     self.clips.append(Clip(source=source, speaker=speaker, utterance=utterance))
                 return True
-            case ["progress", speaker, _] if self._gone.covers("user_recorded", speaker, ""):
-                return True
+            case ["progress", speaker, _] | ["speakers" | "reviews", speaker]:
+                return self._gone.covers("user_recorded", speaker.removesuffix(".json"), "")
         return False
 
     def leave_job(self) -> None:

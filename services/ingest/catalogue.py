@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from services.ingest.records import Drop, Found
 from services.ingest.split import assign
+from voxloom.best_take import Standing
 from voxloom.fingerprint import bits_of, is_fingerprint, spread_of
 from voxloom.manifest import RawUtterance
 from voxloom.scratch import open_scratch
@@ -30,6 +31,9 @@ CREATE TABLE clips (
   example TEXT                -- what the report says of it, where that is more than its id
 );
 CREATE TABLE prints (id INTEGER PRIMARY KEY, spread INTEGER, duration_s REAL, bits BLOB);
+CREATE TABLE takes (        -- of prompts of a list
+  clip INTEGER PRIMARY KEY, prompt TEXT, chosen INTEGER, faults INTEGER, clipped REAL, snr_db REAL
+);
 CREATE TABLE refusals (utterance TEXT, source TEXT, reason TEXT, example TEXT);
 """
 _INSERT = (
@@ -52,11 +56,10 @@ class Catalogue:
     def __exit__(self, *_: object) -> None:
         self.db.close()
 
-    def add(self, found: Found, damaged: frozenset[str] = frozenset()) -> None:
-        """`damaged`: ids of audio found to be so."""
+    def add(self, found: Found, damaged: frozenset[str] = frozenset()) -> int:
+        """The id of its row. `damaged`: ids of audio found to be so."""
         if found.raw is None:
-            self._insert(found, (None,) * 16, found.fault)
-            return
+            return self._insert(found, (None,) * 16, found.fault)
         text = normalize(found.raw.text, found.raw.language)
         fault = found.fault or _fault(found.raw, text, damaged)
         number = self._insert(found, self._values(found.raw, text), fault)
@@ -64,6 +67,12 @@ class Catalogue:
             print_ = found.raw.fingerprint
             values = (number, spread_of(print_), found.raw.levels.duration_s, bits_of(print_))
             self.db.execute("INSERT INTO prints VALUES (?, ?, ?, ?)", values)
+        return number
+
+    def add_take(self, clip: int, prompt: str, take: Standing) -> None:
+        """A take that stands against others of its prompt; `clip` is its row."""
+        values = (clip, prompt, take.chosen, take.faults, take.clipped_fraction, take.snr_db)
+        self.db.execute("INSERT INTO takes VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def refuse(self, utterance: str, source: str, reason: str, example: str) -> None:
         """What an import refused; it counts unless the utterance came into the store another way."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
-from services.ingest import importer, shards, sidecars
+from services.ingest import importer, reviewed, shards, sidecars
 from services.ingest.config import IngestConfig
 from services.ingest.describe import Description, Made
 from services.ingest.records import read_records
@@ -60,15 +60,17 @@ class DatasetBuilder:
     def run(self, job: JobRecord, lease: Lease) -> dict[str, object]:
         """The body of the job: the dataset there is if nothing has changed, else a new one."""
         spec = to_model(job_key(KIND, job.id), job.spec, BuildSpec)
-        stored, record = self._build(spec, job, lease)
+        counted, record = self._build(spec, job, lease)
         total = sum(split.utterances for split in record.splits.values())
         lease.progress(total, total, summary(record))
         if not spec.experiment:
             self._announce(record, job.trace)
-        return _result(stored, record)
+        return _result(counted, record)
 
     def _build(self, spec: "BuildSpec", job: JobRecord, lease: Lease) -> tuple[int, DatasetRecord]:
+        """With how many utterances the retrain policy counts as seen."""
         damaged: frozenset[str] = frozenset()
+        rejected = reviewed.Rejected(self._store).count()
         for _ in range(_MAX_SNAPSHOTS):
             lease.progress(0, 0, "reading the records")
             with take_snapshot(
@@ -76,6 +78,7 @@ class DatasetBuilder:
                 self._refused(),
                 mix=spec.mix,
                 damaged=damaged,
+                reviewer=reviewed.reader(self._store),
                 check=lease.check,
             ) as snapshot:
                 refuse_empty(snapshot)
@@ -83,7 +86,7 @@ class DatasetBuilder:
                 name = snapshot.dataset
                 snapshot.dataset = self._unscrubbed(_name_of_experiment(name) if spec.experiment else name)
                 try:
-                    return snapshot.stored, self._write(snapshot, spec, job, lease)
+                    return snapshot.stored - rejected, self._write(snapshot, spec, job, lease)
                 except _Stale:
                     damaged |= self._find_damaged(snapshot, lease)
         raise Unavailable("recordings keep changing while the dataset is built; it is tried again in a while")
@@ -246,10 +249,10 @@ def summary(record: DatasetRecord) -> str:
     return "; ".join(parts)
 
 
-def _result(stored: int, record: DatasetRecord) -> dict[str, object]:
+def _result(counted: int, record: DatasetRecord) -> dict[str, object]:
     return {
         "dataset": record.dataset,
-        "stored": stored,
+        "stored": counted,
         "summary": summary(record),
         "dropped_by_reason": record.dropped_by_reason,
     }

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from services.ingest import dataset, scrub, traces
+from services.ingest import dataset, reviewed, scrub, traces
 from services.ingest.heirs import mark_heirs
 from services.ingest.scrub import Gone
 from voxloom import forgotten, keys
@@ -41,7 +41,9 @@ class Forgetter:
         lease.progress(0, len(clips), "deleting recordings")
         self._scrub_reports(gone, spec, lease)
         deleted = sum(self._remove(clip, lease) for clip in clips)
-        self._remove_progress(spec.voices)
+        reviewed.forget_clips(self._store, clips)
+        for voice in spec.voices:
+            reviewed.forget_voice(self._store, voice)
         self._await_builds(lease)
         held, faults = self._scrub_datasets(gone, job, lease)
         heirs = mark_heirs(self._store, job.created_at, lease.check)
@@ -58,13 +60,6 @@ class Forgetter:
             lease.check()
             scrub.documents(self._store, name, ids)
         traces.of_imports(self._store, ids, lease.check)
-
-    def _remove_progress(self, voices: list[Voice]) -> None:
-        """What somebody skipped or flagged while they recorded, and why."""
-        for voice in voices:
-            if voice.source == "user_recorded":
-                for info in list(list_all(self._store, f"{keys.PROGRESS}{voice.speaker}/")):
-                    self._store.delete(info.key)
 
     def _await_builds(self, lease: Lease) -> None:
         """A build that began before may hold a copy that is not in its manifests yet; one that begins now

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.ingest.reviewed import SOURCE
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.forgotten import Clip, ForgetSpec, Voice
 from voxloom.manifest import RawUtterance, read_csv
+from voxloom.speakers import SpeakerRecord
 from voxloom.storage import ObjectStore, list_all, read_model, usable
 
 Folder = tuple[str, str]  # source and speaker
@@ -22,7 +24,9 @@ class Found:
 
     @property
     def counts(self) -> dict[Folder, int]:
-        return dict(sorted(Counter((clip.source, clip.speaker) for clip in self.clips).items()))
+        found = Counter((clip.source, clip.speaker) for clip in self.clips)
+        named = {folder for folders in self.by_name.values() for folder in folders}
+        return {folder: found[folder] for folder in sorted({*found, *named})}
 
     @property
     def utterances(self) -> list[str]:
@@ -46,6 +50,7 @@ def look_up(store: ObjectStore, utterances: Sequence[str], speakers: Sequence[st
     missing = _unknown(found, utterances, speakers)
     if any(missing):
         _look_in_datasets(store, found, *missing)
+    _look_in_registered(store, found, _unknown(found, utterances, speakers)[1])
     _check(found, utterances, speakers)
     return found
 
@@ -73,6 +78,14 @@ def _look_in_datasets(store: ObjectStore, found: Found, utterances: set[str], sp
             for row in read_csv(file):
                 clip = Clip(source=row.source, speaker=row.speaker, utterance=row.utterance)
                 _add(found, clip, utterances, {row.speaker, f"{row.source}/{row.speaker}"} & speakers)
+
+
+def _look_in_registered(store: ObjectStore, found: Found, speakers: set[str]) -> None:
+    """Who agreed to something, and has recorded nothing yet."""
+    listed = [info.key for info in list_all(store, keys.SPEAKERS)] if speakers else []
+    for record in usable(lambda key: read_model(store, key, SpeakerRecord), listed):
+        for name in {record.name, record.speaker, f"{SOURCE}/{record.speaker}"} & speakers:
+            found.by_name[name].add((SOURCE, record.speaker))
 
 
 def _add(found: Found, clip: Clip, utterances: set[str], named: set[str]) -> None:

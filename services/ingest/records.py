@@ -32,6 +32,8 @@ class Drop(StrEnum):
     SENTENCE_IN_VAL_OR_TEST = "sentence_in_val_or_test"
     SPEAKER_IN_VAL_OR_TEST = "speaker_in_val_or_test"
     NOT_IN_MIX = "not_in_mix"
+    REJECTED = "rejected_in_review"
+    BETTER_TAKE = "better_take_of_prompt"  # another take of it, by the same speaker
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from services.ingest import dataset, importer
 from services.ingest.policy import Decision, Seen, Thresholds, decide, obstacle
 from services.ingest.records import count_stored
+from services.ingest.reviewed import Rejected
 from voxloom.errors import VoxloomError
 from voxloom.jobs import JobRecord, Jobs, JobState
 from voxloom.storage import ObjectStore
@@ -20,7 +21,8 @@ _log = logging.getLogger(__name__)
 class Retrain:
     """Everything that lasts is in the store; in memory is only since when it has been quiet.
 
-    The raw utterances are listed once it is quiet, not at each event of a recording session.
+    The raw utterances are listed once it is quiet, not at each event of a recording session. Takes that were
+    rejected do not count; those of which there is a better one do, for no listing tells them.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Retrain:
         self._submitted = submitted
         self._clock = clock
         self._lock = threading.Lock()
+        self._rejected = Rejected(store)
         self._alarm = Alarm(self.step)
         self._changed_at = clock()
         self._stored: int | None = None
@@ -96,9 +99,11 @@ class Retrain:
         )
 
     def _count(self) -> None:
-        stored = count_stored(self._store)
+        stored = count_stored(self._store) - self._rejected.count()
         if self._stored not in (None, stored) and not self._told:
-            self._changed_at = self._clock()  # its event was lost, or comes later
+            self._changed_at = (
+                self._clock()
+            )  # its event was lost, or comes later, or takes are being reviewed
         self._stored, self._told = stored, False
 
     def _next_id(self, work: "_Work") -> str:
@@ -127,7 +132,7 @@ class _Work:
 
     @property
     def built(self) -> int | None:
-        """How many utterances the newest build looked at."""
+        """How many utterances the newest build looked at, without those that review had rejected."""
         return int(self._newest.result.get("stored", 0)) if self._newest else None
 
     def error_of(self, build: str) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from services.ingest.catalogue import Catalogue
 from services.ingest.records import Drop
+from services.ingest.reviewed import drop_lesser_takes
 
 _STORED = "created_at, source, utterance, id"  # the order in which they were stored
 
 
 def apply(catalogue: Catalogue, check: Callable[[], None]) -> None:
-    """In this order, because each looks only at what the former ones left."""
-    for rule in (drop_duplicates, place, drop_held_out_sentences, drop_held_out_speakers):
+    """In this order, because each looks only at what the former ones left; takes that were rejected are out
+    before the first, so that none of them keeps out another with the same audio."""
+    for rule in (drop_duplicates, drop_lesser_takes, place, drop_held_out_sentences, drop_held_out_speakers):
         check()
         rule(catalogue)
 

@@ -12,6 +12,7 @@ from services.ingest import mixing, near, rules
 from services.ingest.catalogue import Catalogue
 from services.ingest.records import Found
 from services.ingest.refusals import MAX_EXAMPLES, ReportLine
+from services.ingest.reviewed import Reviewer, nobody
 from services.ingest.split import why
 from voxloom import keys
 from voxloom.dataset_report import LineageLine
@@ -167,14 +168,17 @@ def take_snapshot(
     *,
     mix: Mix | None = None,
     damaged: frozenset[str] = frozenset(),
+    reviewer: Reviewer | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Snapshot:
-    """`refused`: lines of import reports, each with its source; `damaged`: ids of audio found to be so."""
+    """`refused`: lines of import reports, each with its source; `damaged`: ids of audio found to be so.
+    Without a reviewer nothing was rejected and nothing chosen."""
     catalogue = Catalogue(mix.seed if mix else 0)
+    reviewer = reviewer or nobody()
     try:
         for found in records:
             check()
-            catalogue.add(found, damaged)
+            reviewer.note(catalogue, catalogue.add(found, damaged), found)
         for source, line in refused:
             if mix is None or mix.wants(source, line.corpus):
                 example = f"{line.corpus}: {line.path}"

@@ -2,10 +2,12 @@
 
 import sys
 
+from services.recorder.catalogue import Catalogue
 from services.recorder.config import RecorderConfig
 from services.recorder.handlers import HANDLERS
 from services.recorder.ledger import Ledger
 from services.recorder.prompting import Prompting
+from services.recorder.review_servicer import Review
 from services.recorder.servicer import RecorderServicer
 from services.recorder.sweep import Sweep
 from services.recorder.takes import Takes
@@ -24,17 +26,24 @@ MAX_MESSAGE_BYTES = 1 << 20  # chunks are 64 kB; a client that sends more at onc
 def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peers | None = None) -> Service:
     """`peers`: the other services, where the configuration does not say it."""
     peers = peers or config.peers()
-    ledger = Ledger(store)
-    takes = Takes(store, bus, Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s), ledger)
+    ledger, catalogue = Ledger(store), Catalogue(store)
+    limits = Limits(min_s=config.recorder_min_s, max_s=config.recorder_max_s)
+    takes = Takes(store, bus, limits, ledger, catalogue)
     uploads = Uploads(
         max_bytes=config.recorder_max_upload_bytes,
         max_uploads=config.recorder_max_uploads,
         upload_s=config.recorder_upload_s,
     )
-    servicer = RecorderServicer(takes, Prompting(store, ledger), uploads)
+    review = Review(store, catalogue, takes)
+    servicer = RecorderServicer(takes, Prompting(store, ledger), uploads, review)
+
+    def close() -> None:
+        catalogue.close()
+        peers.close()
+
     listeners = []
     if config.recorder_http_port is not None:
-        studio = Studio(Callers(config.api_keys, lambda secret: None), peers)
+        studio = Studio(Callers(config.api_keys, review.speakers.of_token), peers)
         listeners.append(studio.listener(config.grpc_host, config.recorder_http_port))
     return Service(
         name="recorder",
@@ -44,7 +53,7 @@ def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peer
         reconcile=Sweep(store, takes),
         listeners=listeners,
         on_port=lambda port: peers.add("recorder", f"{reachable(config.grpc_host)}:{port}"),
-        close=peers.close,
+        close=close,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
 

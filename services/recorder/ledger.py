@@ -14,7 +14,7 @@ from voxloom.storage import ObjectStore, list_all, read_model
 from voxloom.threads import ordered_map
 
 SOURCE = "user_recorded"
-_MAX_SPEAKERS = 8  # in memory; 10,000 takes of one are some 30 MB
+_MAX_SPEAKERS, _MAX_TAKES = 64, 30_000  # in memory, but always the latest speaker's; a take is some 3 kB
 _RECENT_S = 60.0
 _READERS = 8  # small reads, mostly waits
 
@@ -74,9 +74,13 @@ class Ledger:
         with self._lock:
             known = self._known.pop(speaker, None) or _Known()
             self._known[speaker] = known
-            while len(self._known) > _MAX_SPEAKERS:
+            while len(self._known) > 1 and self._is_full():
                 self._known.pop(next(iter(self._known)))
             return known
+
+    def _is_full(self) -> bool:
+        takes = sum(len(each.takes) for each in self._known.values())
+        return len(self._known) > _MAX_SPEAKERS or takes > _MAX_TAKES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def stored_take(take: StoredTake) -> pb.UploadTakeResponse:
         utterance=take.record.utterance,
         speaker=take.record.speaker,
         record_key=take.record_key,
-        checks=_levels(take.record.levels),
+        checks=levels(take.record.levels),
         already_stored=take.already_stored,
         findings=map(_finding, take.findings),
         quality=quality(take.record.quality),
@@ -24,7 +24,7 @@ def stored_take(take: StoredTake) -> pb.UploadTakeResponse:
 def checked_take(checked: Checked) -> pb.CheckTakeResponse:
     return pb.CheckTakeResponse(
         findings=map(_finding, checked.findings),
-        checks=_levels(checked.heard.levels),
+        checks=levels(checked.heard.levels),
         quality=quality(checked.heard.quality),
     )
 
@@ -35,8 +35,8 @@ def quality(found: TakeQuality | None) -> pb.TakeQuality | None:
     return pb.TakeQuality(**found.model_dump(include=names)) if found else None
 
 
-def _levels(levels: AudioLevels) -> audio_pb2.AudioChecks:
-    return audio_pb2.AudioChecks(**levels.model_dump())
+def levels(found: AudioLevels) -> audio_pb2.AudioChecks:
+    return audio_pb2.AudioChecks(**found.model_dump())
 
 
 def _finding(finding: Finding) -> pb.TakeFinding:

@@ -7,6 +7,7 @@ import grpc
 from services.recorder import messages
 from services.recorder.progress import Mark
 from services.recorder.prompting import Prompting
+from services.recorder.review_servicer import Review, ReviewServicer
 from services.recorder.takes import Takes
 from services.recorder.uploads import PromptRequests, TakeRequests, Uploads
 from voxloom.errors import BadInput
@@ -18,8 +19,9 @@ NAME = pb.DESCRIPTOR.services_by_name["RecorderService"].full_name
 _MARKS: dict[int, Mark] = {pb.PROMPT_MARK_SKIP: "skipped", pb.PROMPT_MARK_FLAG: "flagged"}
 
 
-class RecorderServicer(recorder_pb2_grpc.RecorderServiceServicer):
-    def __init__(self, takes: Takes, prompting: Prompting, uploads: Uploads) -> None:
+class RecorderServicer(ReviewServicer):
+    def __init__(self, takes: Takes, prompting: Prompting, uploads: Uploads, review: Review) -> None:
+        super().__init__(review)
         self._takes = takes
         self._prompting = prompting
         self._uploads = uploads

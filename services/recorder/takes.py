@@ -5,10 +5,11 @@ import json
 import logging
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from services.recorder.catalogue import Catalogue
 from services.recorder.checks import (
     Check,
     Finding,
@@ -19,19 +20,21 @@ from services.recorder.checks import (
     find_faults,
     refuse_useless,
 )
-from services.recorder.labels import Labels, is_id, speaker_id
+from services.recorder.labels import Labels, check_prompt
 from services.recorder.ledger import SOURCE, Ledger
+from services.recorder.lookup import Lookup, no_take
 from services.recorder.quality import measure_quality, pace_of
 from voxloom import audio, keys
 from voxloom.audio import Audio, Limits
 from voxloom.bus import EventBus, new_event
-from voxloom.errors import BadInput, Conflict, NotFound
+from voxloom.errors import BadInput, Conflict
 from voxloom.events import announce
 from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec
 from voxloom.forgotten import digest as digest_of
 from voxloom.jobs import Jobs
-from voxloom.manifest import RawUtterance
+from voxloom.manifest import AudioLevels, RawUtterance
+from voxloom.reviews import forget_reviews
 from voxloom.storage import ObjectStore, exists, read_model, write_model
 from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
 
@@ -57,6 +60,17 @@ class Checked:
     findings: list[Finding]
     limits: Limits
 
+    @property
+    def faults(self) -> list[str]:
+        """Names of checks that failed."""
+        return [finding.check for finding in self.findings if not finding.is_hint]
+
+    def refuse_text(self, accepted: Collection[str]) -> None:
+        """BadInput when nobody can say so much in that time, unless that was `accepted` before."""
+        for finding in self.findings:
+            if finding.check is Check.TOO_FAST and finding.check not in accepted:
+                raise BadInput(finding.message)
+
     def refuse_faults(self, refused: Refused = Refused.ALL) -> None:
         """BadInput with every reason, if there is one to refuse the take."""
         faults = [finding for finding in self.findings if not finding.is_hint]
@@ -79,12 +93,15 @@ class Takes:
         bus: EventBus,
         limits: Limits,
         ledger: Ledger | None = None,
+        catalogue: Catalogue | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._bus = bus
         self._limits = limits
         self._ledger = ledger or Ledger(store)
+        self._catalogue = catalogue or Catalogue(store)
+        self._lookup = Lookup(store, self._catalogue)
         self._now = now
         self._locks = [threading.Lock() for _ in range(_NUM_LOCKS)]
 
@@ -93,6 +110,9 @@ class Takes:
         clip = decode_take(data, pcm16, self._limits)
         levels = audio.measure(clip)
         refuse_useless(clip, levels, self._limits)
+        return self._measure(labels, clip, levels)
+
+    def _measure(self, labels: Labels, clip: Audio, levels: AudioLevels) -> Checked:
         heard = Heard(labels.text, levels, measure_quality(clip.samples, labels.text))
         earlier = self._ledger.recent(labels.speaker)
         pace = pace_of(
@@ -112,24 +132,35 @@ class Takes:
         # A take that is there was judged when it came: a client that asks again must not be told otherwise.
         if not self._is_stored(record):
             checked.refuse_faults(refused)
-        take = self._write(record, wav, checked.findings)
-        body = RecordingStored(
-            utterance=take.record.utterance,
-            speaker=take.record.speaker,
-            record_key=take.record_key,
-            duration_s=take.record.levels.duration_s,
-        )
-        # Also when it was there: a client sends again when the first call died, perhaps before this line.
-        announce(self._bus, new_event("recorder", take.record.utterance, body))
+        # Told also when it was there: a client sends again when the first call died, perhaps before it was.
+        return self._tell(self._write(record, wav, checked.findings))
+
+    def correct(self, speaker: str, utterance: str, text: str) -> StoredTake:
+        """Stores the same audio with the words that were said, then deletes the take with the other words; a
+        verdict on that is none on this. NotFound, or BadInput for words that cannot be those."""
+        old = self._lookup.find(speaker, utterance)
+        labels = Labels(check_prompt(text), old.speaker, old.speaker_name, old.language)
+        if labels.text == old.text:
+            return StoredTake(old, keys.raw_record(SOURCE, old.speaker, utterance), True, [])
+        wav = self._store.get(keys.raw_audio(SOURCE, old.speaker, utterance))
+        checked = self._measure(labels, audio.decode(wav), old.levels)
+        checked.refuse_text(old.accepted_anyway)
+        new = {
+            "utterance": utterance_id(old.speaker, labels.text, old.audio_sha256),
+            "text": labels.text,
+            "quality": checked.heard.quality,
+            "accepted_anyway": checked.faults,
+        }
+        take = self._tell(self._write(old.model_copy(update=new), wav, checked.findings))
+        self._remove(old.speaker, utterance)
         return take
 
     def delete(self, speaker: str, utterance: str) -> None:
-        """Removes a take; `speaker` is the id or the name. NotFound when there is none."""
-        keys.check_id(utterance, "utterance")
-        for candidate in (speaker, speaker_id(speaker)):
-            if is_id(candidate) and self._remove(candidate, utterance):
-                return
-        raise NotFound(f"speaker {speaker[:100]!r} has no recording {utterance}; was it deleted before?")
+        """Removes a take and what was thought of it; names as in `Lookup`. NotFound when there is none."""
+        if not any(
+            self._remove(candidate, utterance) for candidate in self._lookup.owners(speaker, utterance)
+        ):
+            raise no_take(speaker, utterance)
 
     def remove_orphan(self, wav_key: str) -> None:
         """Removes a WAV that has no record; one whose record came meanwhile stays."""
@@ -138,6 +169,16 @@ class Takes:
             if not exists(self._store, record_key):
                 self._store.delete(wav_key)
                 _log.info("removed %s: no record names it, its upload was cut off", wav_key)
+
+    def _tell(self, take: StoredTake) -> StoredTake:
+        body = RecordingStored(
+            utterance=take.record.utterance,
+            speaker=take.record.speaker,
+            record_key=take.record_key,
+            duration_s=take.record.levels.duration_s,
+        )
+        announce(self._bus, new_event("recorder", take.record.utterance, body))
+        return take
 
     def _is_stored(self, record: RawUtterance) -> bool:
         return exists(self._store, keys.raw_record(SOURCE, record.speaker, record.utterance))
@@ -159,7 +200,7 @@ class Takes:
             prompt_list=labels.prompt_list,
             prompt_id=labels.prompt_id,
             quality=checked.heard.quality,
-            accepted_anyway=[each.check for each in checked.findings if not each.is_hint],
+            accepted_anyway=checked.faults,
         )
 
     def _write(self, record: RawUtterance, wav: bytes, findings: list[Finding]) -> StoredTake:
@@ -171,9 +212,10 @@ class Takes:
             self._check_wanted(record)
             self._store.put(keys.raw_audio(SOURCE, record.speaker, record.utterance), wav)
             try:
-                write_model(self._store, key, record, if_absent=True)
+                etag = write_model(self._store, key, record, if_absent=True)
             except Conflict:  # another recorder was faster with the same take
                 return self._existing(key, record, findings)
+            self._catalogue.stored(key, etag, record)
         return StoredTake(record, key, False, findings)
 
     def _check_wanted(self, record: RawUtterance) -> None:
@@ -203,8 +245,10 @@ class Takes:
                 return False
             self._leave_job(speaker, utterance)
             self._store.delete(record_key)
+            self._catalogue.deleted(record_key)
             try:
                 self._store.delete(audio_key)
+                self._catalogue.reviewed(forget_reviews(self._store, speaker, {utterance}))
             finally:
                 body = RecordingDeleted(utterance=utterance, speaker=speaker)
                 announce(self._bus, new_event("recorder", utterance, body))

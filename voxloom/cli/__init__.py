@@ -7,7 +7,18 @@ import grpc
 import typer
 
 from voxloom import __version__, rpc
-from voxloom.cli import dataset, import_group, models, prompts, runs, store, text, texts
+from voxloom.cli import (
+    dataset,
+    import_group,
+    models,
+    prompts,
+    runs,
+    speakers,
+    store,
+    takes,
+    text,
+    texts,
+)
 from voxloom.cli.ablate import ablate
 from voxloom.cli.cut import cut
 from voxloom.cli.demo import demo
@@ -55,6 +66,8 @@ app.command()(cut)
 app.command()(tts)
 app.command()(record)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(speakers.app, name="speakers")
+app.add_typer(takes.app, name="takes")
 app.add_typer(dataset.app, name="dataset")
 app.command()(runs.train)
 app.add_typer(runs.app, name="runs")

@@ -1,0 +1,82 @@
+"""What people think of takes: a document for each speaker, changed by compare-and-swap.
+
+The recorder writes it, ingest reads it when a dataset is built, and takes out what is forgotten.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+from pydantic import Field
+
+from voxloom import keys
+from voxloom.best_take import prompt_of
+from voxloom.errors import Conflict, NotFound
+from voxloom.manifest import RawUtterance
+from voxloom.record import Part, Record, parse_model
+from voxloom.storage import ObjectStore, write_model
+
+Verdict = Literal["accepted", "rejected"]
+_MAX_TRIES = 20
+
+
+class Review(Part):
+    verdict: Verdict
+    reason: str = ""
+    at: str  # ISO 8601, UTC
+
+
+class Reviews(Record):
+    """reviews/<speaker>.json. Takes that nobody has judged are not in it."""
+
+    speaker: str
+    takes: dict[str, Review] = Field(default_factory=dict)  # by utterance
+    chosen: dict[str, str] = Field(default_factory=dict)  # `best_take.prompt_of` -> utterance
+
+    def rejects(self, utterance: str) -> bool:
+        review = self.takes.get(utterance)
+        return review is not None and review.verdict == "rejected"
+
+    def chooses(self, take: RawUtterance) -> bool:
+        return self.chosen.get(prompt_of(take)) == take.utterance
+
+
+def read_reviews(store: ObjectStore, speaker: str) -> Reviews:
+    """Nothing judged where there is no document."""
+    return _read(store, speaker)[0]
+
+
+def change_reviews(
+    store: ObjectStore, speaker: str, change: Callable[[Reviews], Reviews]
+) -> tuple[Reviews, Reviews]:
+    """What was there before, and what is there now. `change` may be called several times."""
+    for _ in range(_MAX_TRIES):
+        old, etag = _read(store, speaker)
+        new = change(old)
+        if new == old:
+            return old, old
+        try:
+            write_model(store, keys.reviews(speaker), new, if_absent=not etag, if_match=etag or None)
+        except Conflict:
+            continue  # somebody else reviews takes of this speaker
+        return old, new
+    raise Conflict(f"the reviews of {speaker} keep changing; try again in a moment")
+
+
+def forget_reviews(store: ObjectStore, speaker: str, utterances: Collection[str]) -> Reviews:
+    """Of takes that are gone. Doing it again changes nothing. Returns what is left."""
+
+    def without(old: Reviews) -> Reviews:
+        takes = {key: review for key, review in old.takes.items() if key not in utterances}
+        chosen = {key: each for key, each in old.chosen.items() if each not in utterances}
+        return old.model_copy(update={"takes": takes, "chosen": chosen})
+
+    return change_reviews(store, speaker, without)[1]
+
+
+def _read(store: ObjectStore, speaker: str) -> tuple[Reviews, str]:
+    key = keys.reviews(speaker)
+    try:
+        data, etag = store.get_with_etag(key)
+    except NotFound:
+        return Reviews(speaker=speaker), ""
+    return parse_model(key, data, Reviews), etag

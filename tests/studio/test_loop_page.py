@@ -147,7 +147,7 @@ def test_a_service_that_is_down_is_named_and_the_rest_goes_on(page: Page, world:
         expect(page.locator('[data-stage="optimizer"] .lamp')).to_have_text("up")
     finally:
         os.kill(trainer, signal.SIGCONT)
-    expect(page.locator("#troubles")).not_to_contain_text("trainer")
+    expect(page.locator("#troubles")).to_be_empty()
 
 
 def test_nobody_asks_while_nobody_looks(page: Page) -> None:

@@ -1,6 +1,8 @@
 """Debian's Chromium under Playwright. Its microphone is a WAV file: nobody has to speak."""
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,13 +51,30 @@ def chromium(*microphones: Path | None) -> Iterator[list[Browser]]:
 
 def launch(kind: BrowserType, microphone: Path | None) -> Browser:
     """One more, of the `browser_type` of another one."""
-    flags = [*_FLAGS]
-    if microphone:
-        flags += [
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={microphone.absolute()}",
-        ]
-    return kind.launch(executable_path=_CHROMIUM, args=flags)
+    return kind.launch(executable_path=_CHROMIUM, args=_flags(microphone))
+
+
+def _flags(microphone: Path | None) -> list[str]:
+    if microphone is None:
+        return [*_FLAGS]
+    capture = f"--use-file-for-fake-audio-capture={microphone.absolute()}"
+    return [*_FLAGS, "--use-fake-device-for-media-stream", capture]
+
+
+def profile(browser: Browser, folder: Path, microphone: Path, base: str) -> BrowserContext:
+    """Another browser, which keeps in a folder what pages store."""
+    return browser.browser_type.launch_persistent_context(
+        folder,
+        executable_path=_CHROMIUM,
+        args=_flags(microphone),
+        base_url=base,
+        permissions=["microphone"],
+    )
+
+
+def kill(folder: Path) -> None:
+    """Ends the browser of a profile as a crash would."""
+    os.kill(int(os.readlink(folder / "SingletonLock").rsplit("-", 1)[1]), signal.SIGKILL)
 
 
 def new_context(
@@ -84,7 +103,7 @@ def serious_faults(page: Page) -> list[str]:
 
 
 def spoken(
-    path: Path, clip: str = "test/an401-mdms2-b.opus", *, before_s: float = 0.7, after_s: float = 1.3
+    path: Path, clip: str = "test/an421-menk-b.opus", *, before_s: float = 0.5, after_s: float = 1.3
 ) -> Path:
     """A WAV of one clip of AN4 in a quiet room: what a fake microphone plays."""
     samples, rate_hz = soundfile.read(AN4 / clip, dtype="float32")

@@ -10,7 +10,7 @@ import { Recognition } from "./try/recognition.js";
 import { legend, Transcript } from "./try/transcript.js";
 import { srt, vtt } from "./try/subtitles.js";
 
-const LOOK_MS = 5000;
+const LOOK_MS = 3000;
 const LONG_S = 120;
 const LONG_BYTES = 8 << 20;
 const KEPT_S = 600; // of speech, to be played back

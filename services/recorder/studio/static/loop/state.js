@@ -139,6 +139,7 @@ export const shareOf = (metrics) =>
 
 function progress(metrics) {
   if (!metrics?.epochs) return "begins";
+  if (shareOf(metrics) === 1 || (metrics.eta_s && metrics.eta_s < 1.5)) return "finishing";
   return metrics.eta_s ? `${clock(metrics.eta_s)} to go` : `epoch ${metrics.epoch} of ${metrics.epochs}`;
 }
 

@@ -114,7 +114,7 @@ export class Watched {
     if (share === undefined) return el("p", {}, "It is about to begin: the data is read first.");
     const { epoch, epochs, eta_s, audio_s_per_s, loss } = this.#latest;
     const told = `epoch ${epoch} of ${epochs}, loss ${loss.toFixed(2)}, ${Math.round(audio_s_per_s)} times real time`;
-    const ends = eta_s ? `, ready in ${clock(eta_s)}` : "";
+    const ends = eta_s >= 1.5 ? `, ready in ${clock(eta_s)}` : ", now it is measured and exported";
     return el(
       "div",
       {},

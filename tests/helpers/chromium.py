@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect, sync_playwright
 
 PHONE, LAPTOP = (390, 844), (1280, 800)
 AN4 = Path(__file__).parents[2] / "examples/an4"
+_PATIENCE_MS = 15_000
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = (
     "--no-sandbox",
@@ -46,12 +46,12 @@ def chromium(*microphones: Path | None) -> Iterator[list[Browser]]:
     """A browser for each WAV, which it hears over and over from when a page opens the microphone; None: a
     machine without one. Only one such block can be open in a thread."""
     with sync_playwright() as playwright:
-        yield [_launch(playwright, wav) for wav in microphones]
+        yield [launch(playwright.chromium, wav) for wav in microphones]
 
 
-def _launch(playwright: Any, microphone: Path | None) -> Browser:
-    browser: Browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_flags(microphone))
-    return browser
+def launch(kind: BrowserType, microphone: Path | None) -> Browser:
+    """One more, of the `browser_type` of another one."""
+    return kind.launch(executable_path=_CHROMIUM, args=_flags(microphone))
 
 
 def _flags(microphone: Path | None) -> list[str]:
@@ -87,7 +87,8 @@ def new_context(
         color_scheme="dark" if theme == "dark" else "light",
         permissions=["microphone"] if allow else [],
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(_PATIENCE_MS)
+    expect.set_options(timeout=_PATIENCE_MS)
     return context
 
 

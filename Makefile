@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST := $(BIN)/pytest --durations=15 $(ARGS)
+# Two at a time: half of what these do is waiting. The connected tests stop and start servers that others need.
+PARALLEL := -n 2 --dist loadfile
 export SEAWEED ?= $(abspath $(BIN)/weed)
 
 .DEFAULT_GOAL := help
@@ -35,10 +37,10 @@ test: unit test-loop test-studio test-e2e test-compose ## all tests, layer by la
 
 test-loop: install-dev ## trainer (torch), contract, integration and connected tests, with a RabbitMQ and an S3 server of their own
 	trap 'scripts/services.sh down' EXIT && scripts/services.sh up >/dev/null && eval "$$(scripts/services.sh env)" \
-	  && $(PYTEST) tests/trainer tests/contract tests/integration tests/connected
+	  && $(PYTEST) $(PARALLEL) tests/trainer tests/contract tests/integration && $(PYTEST) tests/connected
 
 test-studio: install-dev ## the studio's pages in headless Chromium; skipped, with the reason, where there is none
-	$(PYTEST) tests/studio
+	$(PYTEST) $(PARALLEL) tests/studio
 
 test-e2e: install-dev ## the loop from recording to transcript, in embedded mode
 	$(PYTEST) tests/e2e

@@ -44,7 +44,7 @@ def build(config: RecorderConfig, store: ObjectStore, bus: EventBus, peers: Peer
     servicer = RecorderServicer(takes, prompting, uploads, review)
     listeners = []
     if config.recorder_http_port is not None:
-        studio = Studio(Callers(config.api_keys, review.speakers.of_token), peers)
+        studio = Studio(Callers(config.api_keys, review.speakers.of_token, review.speakers.name_of), peers)
         listeners.append(studio.listener(config.grpc_host, config.recorder_http_port))
 
     def close() -> None:

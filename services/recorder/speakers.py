@@ -106,6 +106,10 @@ class Speakers:
                 return token
         raise _busy(speaker)
 
+    def name_of(self, speaker: str) -> str:
+        """As they were registered. NotFound when they are not, or not any more."""
+        return read_model(self._store, keys.speaker(speaker), SpeakerRecord).name
+
     def of_token(self, token: str) -> str | None:
         """Whose secret it is. One object is read for it, and not again for some seconds."""
         if not 0 < len(token) <= _MAX_TOKEN_CHARS:

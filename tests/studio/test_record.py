@@ -224,4 +224,5 @@ def test_an_invited_person_reads_for_themselves(
             guest.speak()
             guest.wait_stored()
             expect(guest["#counter"]).to_have_text("1 of 1,852 recorded")
-    assert len(list(folder.glob("raw/user_recorded/ada-*/*.wav"))) == 1
+    [record] = folder.glob("raw/user_recorded/ada-*/*.json")
+    assert json.loads(record.read_text())["speaker_name"] == "Ada"

@@ -23,7 +23,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def callers(*keys: str) -> Callers:
-    return Callers(keys, {SECRET: ADA}.get)
+    return Callers(keys, {SECRET: ADA}.get, {ADA: "Ada"}.__getitem__)
 
 
 def request(method: str = "GET", **headers: str) -> web.Request:
@@ -59,6 +59,8 @@ def test_an_invitation_opens_what_is_ones_own() -> None:
     cookie = run(callers(KEY).admit(request("POST"), SECRET))
     ada = run(callers(KEY).of(request(Cookie=f"{COOKIE}={cookie}")))
     assert ada == Caller(ADA)
+    assert run(callers(KEY).name(ada)) == "Ada"
+    assert run(callers(KEY).name(Caller())) == ""
     for name in ("Ada", ADA):
         ada.check(METHODS["recorder/DeleteRecording"], pb.DeleteRecordingRequest(speaker=name))
         ada.check_speaker(name)

@@ -71,10 +71,11 @@ class Caller:
 class Callers:
     """Knows callers by a cookie that pages cannot read and other sites cannot send."""
 
-    def __init__(self, keys: Sequence[str], speaker_of: SpeakerOf) -> None:
-        """`speaker_of`: the id that a secret belongs to; it may wait for the store."""
+    def __init__(self, keys: Sequence[str], speaker_of: SpeakerOf, name_of: Callable[[str], str]) -> None:
+        """`speaker_of`: the id that a secret belongs to; `name_of`: of an id. Both may wait for the store."""
         self._keys = keys
         self._speaker_of = speaker_of
+        self._name_of = name_of
 
     @property
     def open(self) -> bool:
@@ -91,6 +92,10 @@ class Callers:
         raise Unauthenticated(
             "the studio wants a key: the API key of this installation, or the secret of your invitation"
         )
+
+    async def name(self, caller: Caller) -> str:
+        """As the speaker was registered; empty for an admin."""
+        return await blocking(self._name_of, caller.speaker) if caller.speaker else ""
 
     async def admit(self, request: web.Request, key: str) -> str:
         """The cookie for a key or a speaker's secret; Unauthenticated for anything else."""

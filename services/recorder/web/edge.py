@@ -91,9 +91,8 @@ class Studio:
 
     async def _me(self, request: web.Request) -> web.Response:
         caller = await self._callers.of(request)
-        return web.json_response(
-            {"admin": not caller.speaker, "speaker": caller.speaker, "open": self._callers.open}
-        )
+        found = {"admin": not caller.speaker, "speaker": caller.speaker, "open": self._callers.open}
+        return web.json_response(found | {"name": await self._callers.name(caller)})
 
     async def _services(self, request: web.Request) -> web.Response:
         """serving, waiting or down, of each service."""

@@ -59,8 +59,8 @@ class Page {
 
   /** Who reads: whoever was invited, who read here last, or somebody new. */
   async who() {
-    const { speaker } = this.caller;
-    if (speaker) return { name: speaker, shown: speaker.replace(/-[0-9a-f]{8}$/, "") };
+    const { speaker, name } = this.caller;
+    if (speaker) return { name };
     this.people = await people.speakers();
     const last = await people.current(this.people);
     return last && !people.isToAgree(last) ? last : people.welcome(find("#main"), { known: last });

@@ -28,7 +28,7 @@ const post = (path, body) =>
 /** One request, one answer: `await call("recorder/NextPrompts", {list, speaker, count: 10})`. */
 export const call = (method, request = {}) => post(`/rpc/${method}`, request);
 
-/** Who looks at the page: `{admin, speaker, open}`; throws UNAUTHENTICATED before a key was given. */
+/** Who looks at the page: `{admin, speaker, name, open}`; throws UNAUTHENTICATED before a key was given. */
 export const me = () => ask("/me");
 export const enter = (key) => post("/session", { key });
 export const leave = () => post("/session", { key: "" });

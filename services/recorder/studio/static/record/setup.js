@@ -98,7 +98,7 @@ export class Setup {
         { class: "row fields" },
         people.length
           ? select("speaker", "Who reads", names, speaker.name, this.on.speaker)
-          : el("p", { class: "field" }, el("span", {}, "Who reads"), el("strong", {}, speaker.shown)),
+          : el("p", { class: "field" }, el("span", {}, "Who reads"), el("strong", {}, speaker.name)),
         select("list", "Prompts", listed, list, this.on.list),
         select("order", "Order", ORDERS, settings.order, this.on.order),
         this.microphones,

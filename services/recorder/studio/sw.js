@@ -38,10 +38,10 @@ async function networkFirst(request) {
   const cache = await caches.open(CACHE);
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    if (response.ok) await cache.put(new URL(request.url).pathname, response.clone()); // whatever its query asks
     return response;
   } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true });
+    const kept = await cache.match(new URL(request.url).pathname);
     if (kept) return kept;
     throw error;
   }

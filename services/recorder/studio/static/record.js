@@ -3,7 +3,7 @@
 import { attempt, el, find, say, start } from "./shell.js";
 import { Desk } from "./record/desk.js";
 import * as keys from "./record/keys.js";
-import { Microphone, Trouble } from "./record/microphone.js";
+import { Microphone, Trouble } from "./microphone.js";
 import { Outbox } from "./record/outbox.js";
 import * as people from "./record/people.js";
 import { ProgressPanel } from "./record/progress.js";

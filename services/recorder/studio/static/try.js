@@ -4,7 +4,8 @@ import { call } from "./rpc.js";
 import { attempt, el, find, say, start } from "./shell.js";
 import { ago, clock, plural } from "./format.js";
 import { box, download, refill } from "./parts.js";
-import { level, Microphone, NoMicrophone, wav } from "./try/microphone.js";
+import { Microphone, Trouble } from "./microphone.js";
+import { toPcm16, wavOf } from "./pcm.js";
 import { asked, options } from "./try/options.js";
 import { Recognition } from "./try/recognition.js";
 import { legend, Transcript } from "./try/transcript.js";
@@ -13,6 +14,7 @@ import { srt, vtt } from "./try/subtitles.js";
 const LOOK_MS = 3000;
 const LONG_S = 120;
 const LONG_BYTES = 8 << 20;
+const METER_DB = 60; // of the level
 const KEPT_S = 600; // of speech, to be played back
 
 start(async (caller) => new Page(caller).begin());
@@ -121,21 +123,22 @@ class Page {
   async #speak() {
     const kept = [];
     let [recognition, rate_hz, num] = [null, 0, 0];
-    const heard = (samples) => {
-      find("#level").value = level(samples);
+    const heard = (samples, level_db) => {
+      find("#level").value = Math.max(0, 1 + level_db / METER_DB);
       num += samples.length;
       if (num < KEPT_S * rate_hz) kept.push(samples);
-      recognition?.send(samples.buffer);
+      recognition?.send(toPcm16([samples]).buffer);
       this.#state(`Listening, ${clock(num / rate_hz)}`, false);
     };
     let microphone;
     try {
-      microphone = await Microphone.open(heard);
+      microphone = await Microphone.open();
     } catch (error) {
-      if (error instanceof NoMicrophone) return say(error.message, "bad");
+      if (error instanceof Trouble) return say(`${error.message} ${error.next} Or choose a file.`, "bad");
       throw error;
     }
-    rate_hz = microphone.rate_hz;
+    microphone.listeners.add(heard);
+    rate_hz = microphone.rate;
     recognition = Recognition.live(rate_hz, asked(), this.#fresh());
     const finish = async () => {
       microphone.close();
@@ -148,7 +151,7 @@ class Page {
     this.#state("Listening");
     await this.#until(recognition, () => `${clock(num / rate_hz)} of speech`);
     microphone.close();
-    this.#playable(wav(kept, rate_hz));
+    this.#playable(wavOf(toPcm16(kept), rate_hz));
   }
 
   async #take(file) {

@@ -3,7 +3,8 @@
 
 import { el } from "../shell.js";
 import { Ending } from "./ending.js";
-import { decibel, measure, toPcm16 } from "./signal.js";
+import { toPcm16 } from "../pcm.js";
+import { decibel, measure } from "./signal.js";
 
 const SILENCE_S = 3;
 const LONGEST_S = 12;

@@ -2,7 +2,7 @@
 
 import { el } from "../shell.js";
 import { call } from "../rpc.js";
-import { devices } from "./microphone.js";
+import { devices } from "../microphone.js";
 import * as store from "./store.js";
 
 const KEPT = "voxloom-record";

@@ -2,6 +2,8 @@
  *  brief. The server measures again and decides; this is for the eyes at once, and for when there is no
  *  network. */
 
+import { decibels, FULL_SCALE } from "../pcm.js";
+
 const LIMITS = {
   silence_db: -65,
   hiss_db: -35,
@@ -20,36 +22,9 @@ const LIMITS = {
   silence_s: 1.5,
   guide_s: 16,
 };
-const FULL_SCALE = 32768;
-
-export const decibels = (power) => 10 * Math.log10(Math.max(power, 1e-12));
 /** As people write it. */
 export const decibel = (number) => `${number.toFixed(0).replace("-", "−")} dB`;
 export const countLetters = (text) => (text.match(/\p{L}/gu) ?? []).length;
-
-/** Blocks of floats as one array of 16-bit samples. */
-export function toPcm16(blocks) {
-  const made = new Int16Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    for (const sample of block)
-      made[at++] = Math.max(-32768, Math.min(32767, Math.round(sample * FULL_SCALE)));
-  }
-  return made;
-}
-
-/** A WAV file of 16-bit mono samples. */
-export function wavOf(pcm, rate) {
-  const view = new DataView(new ArrayBuffer(44));
-  const write = (at, text) =>
-    [...text].forEach((char, place) => view.setUint8(at + place, char.charCodeAt(0)));
-  (write(0, "RIFF"), view.setUint32(4, 36 + pcm.byteLength, true), write(8, "WAVEfmt "));
-  (view.setUint32(16, 16, true), view.setUint16(20, 1, true), view.setUint16(22, 1, true));
-  (view.setUint32(24, rate, true), view.setUint32(28, rate * 2, true));
-  (view.setUint16(32, 2, true), view.setUint16(34, 16, true));
-  (write(36, "data"), view.setUint32(40, pcm.byteLength, true));
-  return new Blob([view, pcm], { type: "audio/wav" });
-}
 
 /** The largest magnitude (0 to 1) in each of `count` equal parts: a waveform. */
 export function peaksOf(pcm, count) {

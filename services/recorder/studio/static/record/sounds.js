@@ -1,7 +1,7 @@
 /** Plays takes: those of this page and those that wait from the disk, others from the server. */
 
 import { RpcError, takeUrl } from "../rpc.js";
-import { wavOf } from "./signal.js";
+import { wavOf } from "../pcm.js";
 import * as store from "./store.js";
 
 const REMEMBERED = 50; // about a minute of sound for each 5 MB

@@ -1,7 +1,7 @@
 /** Takes that are not at the server: how many wait, and those that somebody has to decide about. */
 
 import { el, find } from "../shell.js";
-import { wavOf } from "./signal.js";
+import { wavOf } from "../pcm.js";
 
 export class WaitingPanel {
   constructor(outbox, shownElsewhere) {

@@ -1,6 +1,6 @@
 /** The microphone: uncompressed samples at the device's own rate, as nobody has made them nicer. */
 
-import { decibels, toPcm16 } from "./signal.js";
+import { decibels, toPcm16 } from "./pcm.js";
 
 const RAW = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const PRE_ROLL_S = 0.3; // kept from before the start, so that no beginning is cut

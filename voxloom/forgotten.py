@@ -12,7 +12,7 @@ from pydantic import Field
 from voxloom import keys
 from voxloom.errors import NotFound
 from voxloom.record import Part, Record
-from voxloom.storage import ObjectStore, list_all, read_model, write_model
+from voxloom.storage import ObjectStore, exists, list_all, read_model, write_model
 
 JOB_KIND = "forget"
 _DIGEST = re.compile("[0-9a-f]{32}")
@@ -110,6 +110,11 @@ def read_forgotten(store: ObjectStore) -> Forgotten:
         kind, _, name = info.key.removeprefix(keys.FORGOTTEN).partition("/")
         found.get(kind, set()).add(name.removesuffix(".json"))
     return Forgotten(frozenset(found["utterance"]), frozenset(found["speaker"]))
+
+
+def is_withdrawn(store: ObjectStore, kind: Kind, name: str) -> bool:
+    """Whether an utterance, or `<source>/<speaker>`, must not come back."""
+    return exists(store, keys.tombstone(kind, digest(name)))
 
 
 def bury(store: ObjectStore, spec: ForgetSpec, at: str) -> None:

@@ -22,6 +22,7 @@ _STATUS_OF = {  # what is left is the caller's to act on: 400
     grpc.StatusCode.INTERNAL: 500,
     grpc.StatusCode.UNKNOWN: 500,
 }
+MAX_BODY_BYTES = 1 << 20  # of a request that is read as a whole; what streams in bounds itself
 _CLOSE_S = 2.0  # for what is left after draining: connections without a request
 
 
@@ -43,7 +44,7 @@ class HttpListener:
         self._under_way = 0
         self._idle = asyncio.Event()
         self.draining = asyncio.Event()  # what would not end by itself ends when it is set
-        self.app = web.Application(middlewares=[self._count, *middlewares])
+        self.app = web.Application(middlewares=[self._count, *middlewares], client_max_size=MAX_BODY_BYTES)
         self._runner = web.AppRunner(
             self.app,
             handler_cancellation=True,  # a client that goes away frees what works for it

@@ -10,13 +10,11 @@ from pydantic import Field
 
 from voxloom import keys
 from voxloom.best_take import prompt_of
-from voxloom.errors import Conflict, NotFound
 from voxloom.manifest import RawUtterance
-from voxloom.record import Part, Record, parse_model
-from voxloom.storage import ObjectStore, write_model
+from voxloom.record import Part, Record
+from voxloom.storage import ObjectStore, change_model, find_model
 
 Verdict = Literal["accepted", "rejected"]
-_MAX_TRIES = 20
 
 
 class Review(Part):
@@ -42,24 +40,23 @@ class Reviews(Record):
 
 def read_reviews(store: ObjectStore, speaker: str) -> Reviews:
     """Nothing judged where there is no document."""
-    return _read(store, speaker)[0]
+    found, _ = find_model(store, keys.reviews(speaker), Reviews)
+    return found or Reviews(speaker=speaker)
 
 
 def change_reviews(
     store: ObjectStore, speaker: str, change: Callable[[Reviews], Reviews]
 ) -> tuple[Reviews, Reviews]:
     """What was there before, and what is there now. `change` may be called several times."""
-    for _ in range(_MAX_TRIES):
-        old, etag = _read(store, speaker)
+    nothing = Reviews(speaker=speaker)
+
+    def changed(found: Reviews | None) -> Reviews | None:
+        old = found or nothing
         new = change(old)
-        if new == old:
-            return old, old
-        try:
-            write_model(store, keys.reviews(speaker), new, if_absent=not etag, if_match=etag or None)
-        except Conflict:
-            continue  # somebody else reviews takes of this speaker
-        return old, new
-    raise Conflict(f"the reviews of {speaker} keep changing; try again in a moment")
+        return None if new == old else new
+
+    old, new = change_model(store, keys.reviews(speaker), Reviews, changed)
+    return old or nothing, new or nothing
 
 
 def forget_reviews(store: ObjectStore, speaker: str, utterances: Collection[str]) -> Reviews:
@@ -71,12 +68,3 @@ def forget_reviews(store: ObjectStore, speaker: str, utterances: Collection[str]
         return old.model_copy(update={"takes": takes, "chosen": chosen})
 
     return change_reviews(store, speaker, without)[1]
-
-
-def _read(store: ObjectStore, speaker: str) -> tuple[Reviews, str]:
-    key = keys.reviews(speaker)
-    try:
-        data, etag = store.get_with_etag(key)
-    except NotFound:
-        return Reviews(speaker=speaker), ""
-    return parse_model(key, data, Reviews), etag

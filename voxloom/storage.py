@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from voxloom.errors import BadInput, NotFound
+from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.record import R, Record, parse_model, to_document
 from voxloom.storage_folder import FolderStore
 from voxloom.storage_port import ObjectInfo, ObjectStore
@@ -15,7 +15,9 @@ __all__ = [
     "FolderStore",
     "ObjectInfo",
     "ObjectStore",
+    "change_model",
     "exists",
+    "find_model",
     "folders",
     "list_all",
     "open_store",
@@ -28,6 +30,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+_MAX_TRIES = 20  # of a change that others are faster with
 _PAGE = 10_000  # records in memory; each page reads its folder anew
 
 
@@ -78,6 +81,36 @@ def write_model(
 ) -> str:
     """Writes the record as JSON that a person can read; returns the etag."""
     return store.put(key, to_document(model), if_absent=if_absent, if_match=if_match)
+
+
+def change_model(
+    store: ObjectStore, key: str, model: type[R], change: Callable[[R | None], R | None]
+) -> tuple[R | None, R | None]:
+    """Changes a small document by compare-and-swap; what was there before, and what is there now.
+
+    `change` makes the new one of the old one, None where there is none, and may be called several times; when
+    it returns None, or the same again, nothing is written. Conflict when others keep being faster.
+    """
+    for _ in range(_MAX_TRIES):
+        old, etag = find_model(store, key, model)
+        new = change(old)
+        if new is None or new == old:
+            return old, old
+        try:
+            write_model(store, key, new, if_absent=not etag, if_match=etag or None)
+        except Conflict:
+            continue
+        return old, new
+    raise Conflict(f"{key} keeps changing; try again in a moment")
+
+
+def find_model(store: ObjectStore, key: str, model: type[R]) -> tuple[R | None, str]:
+    """The JSON document at `key` and its etag; None and "" where there is none."""
+    try:
+        data, etag = store.get_with_etag(key)
+    except NotFound:
+        return None, ""
+    return parse_model(key, data, model), etag
 
 
 def open_store(url: str, *, access_key: str = "", secret_key: str = "", make: bool = True) -> ObjectStore:

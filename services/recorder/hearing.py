@@ -3,8 +3,6 @@
 import logging
 from dataclasses import dataclass
 
-import grpc
-
 from services.recorder.labels import Labels
 from services.recorder.misheard import Usual
 from services.recorder.served import Models
@@ -53,7 +51,7 @@ class Listener:
             found = Client(stub, rpc.friendly).recognize(
                 to_pcm16(samples).tobytes(), Form("pcm16", SAMPLE_RATE_HZ), timeout_s=TIMEOUT_S
             )
-        except (VoxloomError, grpc.RpcError) as error:
+        except VoxloomError as error:
             _log.debug("nobody listened to the take: %s", error)
             return None
         model = self._models.get(found.model)

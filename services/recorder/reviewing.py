@@ -9,12 +9,11 @@ from services.recorder.catalogue import Catalogue
 from services.recorder.labels import check_reason
 from services.recorder.ledger import SOURCE
 from services.recorder.lookup import Lookup
-from voxloom import keys
 from voxloom.best_take import prompt_of
 from voxloom.errors import BadInput
-from voxloom.forgotten import digest
+from voxloom.forgotten import is_withdrawn
 from voxloom.reviews import Review, Reviews, Verdict, change_reviews
-from voxloom.storage import ObjectStore, exists
+from voxloom.storage import ObjectStore
 from voxloom.threads import ordered_map
 
 MAX_NAMES = 1000
@@ -82,7 +81,7 @@ class Reviewing:
         return sum(_verdict(old, each) != _verdict(new, each) for each in utterances)
 
     def _change(self, speaker: str, change: Callable[[Reviews], Reviews]) -> tuple[Reviews, Reviews]:
-        if exists(self._store, keys.tombstone("speaker", digest(f"{SOURCE}/{speaker}"))):
+        if is_withdrawn(self._store, "speaker", f"{SOURCE}/{speaker}"):
             raise BadInput(f"speaker {speaker} was withdrawn; nothing is kept of what was thought of them")
         old, new = change_reviews(self._store, speaker, change)
         self._catalogue.reviewed(new)

@@ -21,17 +21,15 @@ from services.recorder.labels import (
 )
 from services.recorder.ledger import SOURCE
 from voxloom import keys
-from voxloom.errors import BadInput, Conflict, NotFound
-from voxloom.forgotten import digest
-from voxloom.record import parse_model
+from voxloom.errors import BadInput, NotFound
+from voxloom.forgotten import is_withdrawn
 from voxloom.speakers import SpeakerRecord
-from voxloom.storage import ObjectStore, exists, list_all, read_model, usable, write_model
+from voxloom.storage import ObjectStore, change_model, find_model, list_all, read_model, usable
 
 _SECRET_BYTES = 24
 _MAX_TOKEN_CHARS = 200
 _TOKEN_S = 5.0  # a secret that was replaced, or whose speaker was withdrawn, opens nothing after that
 _MAX_TOKENS = 1000  # in memory
-_MAX_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -95,16 +93,17 @@ class Speakers:
         speaker = named_speaker(name_or_id)
         self._refuse_withdrawn(speaker)
         token = f"{speaker}.{secrets.token_urlsafe(_SECRET_BYTES)}"
-        for _ in range(_MAX_TRIES):
-            record, etag = self._read(speaker)
+
+        def invited(record: SpeakerRecord | None) -> SpeakerRecord:
             if record is None:
                 raise NotFound(
                     f"speaker {name_or_id[:100]!r} is not registered; first: voxloom speakers add NAME"
                 )
-            if self._replace(record.model_copy(update={"token_sha256": _hash(token)}), etag):
-                self._forget_tokens()
-                return token
-        raise _busy(speaker)
+            return record.model_copy(update={"token_sha256": _hash(token)})
+
+        change_model(self._store, keys.speaker(speaker), SpeakerRecord, invited)
+        self._forget_tokens()
+        return token
 
     def name_of(self, speaker: str) -> str:
         """As they were registered. NotFound when they are not, or not any more."""
@@ -124,8 +123,7 @@ class Speakers:
 
     def _owner(self, speaker: str, hashed: str) -> str | None:
         """Compared in constant time."""
-        record = self._read(speaker)[0] if is_id(f"{speaker}.json") else None
-        known = record.token_sha256 if record else ""
+        known = self._token_hash(speaker) if is_id(f"{speaker}.json") else ""
         if not hmac.compare_digest(known, hashed) or self._is_withdrawn(speaker):
             return None
         return speaker
@@ -148,31 +146,20 @@ class Speakers:
 
     def _put(self, wanted: SpeakerRecord) -> SpeakerRecord:
         """With the secret that is there; what is the same keeps its time."""
-        for _ in range(_MAX_TRIES):
-            old, etag = self._read(wanted.speaker)
-            kept = {"token_sha256": old.token_sha256} if old else {}
-            new = wanted.model_copy(update=kept)
-            if old and old.model_copy(update={"consented_at": new.consented_at}) == new:
-                return old
-            if self._replace(new, etag):
-                return new
-        raise _busy(wanted.speaker)
 
-    def _replace(self, record: SpeakerRecord, etag: str) -> bool:
-        key = keys.speaker(record.speaker)
-        try:
-            write_model(self._store, key, record, if_absent=not etag, if_match=etag or None)
-        except Conflict:
-            return False
-        return True
+        def changed(old: SpeakerRecord | None) -> SpeakerRecord:
+            if old is None:
+                return wanted
+            new = wanted.model_copy(update={"token_sha256": old.token_sha256})
+            return old if old.model_copy(update={"consented_at": new.consented_at}) == new else new
 
-    def _read(self, speaker: str) -> tuple[SpeakerRecord | None, str]:
-        key = keys.speaker(speaker)
-        try:
-            data, etag = self._store.get_with_etag(key)
-        except NotFound:
-            return None, ""
-        return parse_model(key, data, SpeakerRecord), etag
+        _, stored = change_model(self._store, keys.speaker(wanted.speaker), SpeakerRecord, changed)
+        return stored or wanted
+
+    def _token_hash(self, speaker: str) -> str:
+        """ "" where nobody of this id was invited."""
+        found, _ = find_model(self._store, keys.speaker(speaker), SpeakerRecord)
+        return found.token_sha256 if found else ""
 
     def _refuse_withdrawn(self, speaker: str) -> None:
         if self._is_withdrawn(speaker):
@@ -182,12 +169,8 @@ class Speakers:
             )
 
     def _is_withdrawn(self, speaker: str) -> bool:
-        return exists(self._store, keys.tombstone("speaker", digest(f"{SOURCE}/{speaker}")))
+        return is_withdrawn(self._store, "speaker", f"{SOURCE}/{speaker}")
 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
-
-
-def _busy(speaker: str) -> Conflict:
-    return Conflict(f"what is kept of {speaker} keeps changing; try again in a moment")

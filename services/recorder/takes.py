@@ -31,7 +31,7 @@ from voxloom.bus import EventBus, new_event
 from voxloom.errors import BadInput, Conflict
 from voxloom.events import announce
 from voxloom.fingerprint import fingerprint
-from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec
+from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Kind, is_withdrawn
 from voxloom.forgotten import digest as digest_of
 from voxloom.jobs import Jobs
 from voxloom.manifest import AudioLevels, RawUtterance
@@ -233,9 +233,9 @@ class Takes:
         return StoredTake(record, key, False, findings)
 
     def _check_wanted(self, record: RawUtterance) -> None:
-        names = {"utterance": record.utterance, "speaker": f"{SOURCE}/{record.speaker}"}
+        names: dict[Kind, str] = {"utterance": record.utterance, "speaker": f"{SOURCE}/{record.speaker}"}
         for kind, name in names.items():
-            if exists(self._store, keys.tombstone(kind, digest_of(name))):
+            if is_withdrawn(self._store, kind, name):
                 raise BadInput(
                     f"{kind} {name} was withdrawn and is not taken in again; to let it come back: "
                     f"voxloom forget --undo --{kind} {name}"

@@ -164,6 +164,7 @@ def test_a_bad_take_says_why_and_can_be_kept(person: RecordPage, stored: Stored)
     expect(person["#again"]).to_be_focused()
     person.speak("Enter")  # reads it again: the first one is gone
     expect(person["#result .bad"]).to_be_visible()
+    expect(person["#again"]).to_be_focused()
     stored(long.strip(), 0)
     person.press("Tab", "Enter")
     person.wait_stored()

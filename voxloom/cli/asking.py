@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from voxloom.audio_stream import open_forward
+from voxloom.cli.microphone import find_sounddevice, open_input
 from voxloom.cli.streaming import CHUNK_S, PcmStream
 from voxloom.errors import BadInput
 
@@ -74,24 +75,9 @@ def is_long(file: str) -> bool:
 
 def of_microphone() -> PcmStream:
     """What the default microphone hears, until Ctrl-C; BadInput where there is none."""
-    try:
-        import sounddevice
-    except (ImportError, OSError) as error:
-        raise BadInput(
-            f"the microphone cannot be used here ({error}); install it with `pip install sounddevice`, on "
-            "Linux also libportaudio2, or pipe arecord's samples into `voxloom transcribe --stream -`"
-        ) from error
+    sounddevice = find_sounddevice("pipe arecord's samples into `voxloom transcribe --stream -`")
     heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    try:
-        stream = sounddevice.RawInputStream(
-            samplerate=_RATE_HZ,
-            channels=1,
-            dtype="int16",
-            blocksize=int(CHUNK_S * _RATE_HZ),
-            callback=lambda data, frames, time, status: heard.put(bytes(data)),
-        )
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise BadInput(f"no microphone can be opened ({error}); plug one in, or send a file") from error
+    stream = open_input(sounddevice, _RATE_HZ, CHUNK_S, heard.put, "send a file")
     end_at_interrupt(heard)
     return PcmStream(_RATE_HZ, 1, _recorded(stream, heard))
 

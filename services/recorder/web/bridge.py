@@ -19,11 +19,11 @@ from services.recorder.web.callers import Caller
 from services.recorder.web.methods import Method, as_json
 from voxloom import rpc
 from voxloom.errors import BadInput, VoxloomError
-from voxloom.http import http_status
+from voxloom.http import MAX_BODY_BYTES, http_status
 from voxloom.peers import Peers
 from voxloom.rpc_guard import status_of
 
-MAX_FRAME_BYTES = 1 << 20
+MAX_FRAME_BYTES = MAX_BODY_BYTES
 _END = "end"
 _UNARY_S = 60.0
 _AHEAD = 8  # frames that are read before gRPC has taken them

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kaldi import kaldi_fbank
 from voices import speech
 
 from voxloom.features import NUM_MEL, OnlineFbank, fbank
@@ -55,6 +56,14 @@ def test_the_contract_of_sherpa_onnx() -> None:
     window *= (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 399)) ** 0.85
     power = np.abs(np.fft.rfft(window, 512)) ** 2
     assert np.allclose(frames[middle], np.log(np.maximum(_mel_80() @ power[:256], EPSILON)), atol=2e-3)
+
+
+@pytest.mark.parametrize("length", [1, 90, 279, 280, 281, 1000, len(VOICE)])
+@pytest.mark.parametrize("gain", [1.0, 1e-3])
+def test_the_frames_of_kaldi(length: int, gain: float) -> None:
+    """kaldi-native-fbank is what sherpa-onnx computes its features with."""
+    samples = np.float32(gain) * VOICE[:length]
+    assert np.allclose(fbank(samples), kaldi_fbank(samples), atol=2e-3)
 
 
 def test_silence_is_finite_and_low() -> None:

@@ -31,8 +31,12 @@ _EPSILON = np.finfo(np.float32).eps  # where the logarithm is cut
 
 def fbank(samples: Samples) -> Features:
     """Samples at 16 kHz in [-1, 1] to log-mel frames (T, 80), T = (num_samples + 80) // 160."""
-    num_frames = (len(samples) + _SHIFT // 2) // _SHIFT
-    return _log_mel(_mirrored(samples), num_frames)
+    return _log_mel(_mirrored(samples), num_frames(len(samples)))
+
+
+def num_frames(num_samples: int) -> int:
+    """How many frames so much audio has."""
+    return (num_samples + _SHIFT // 2) // _SHIFT
 
 
 class OnlineFbank:
@@ -57,11 +61,11 @@ class OnlineFbank:
             return fbank(self._samples)
         seen = len(self._samples) - _BEFORE
         self._samples = np.concatenate([self._samples, self._samples[: -_AFTER - 1 : -1]])
-        return self._take((seen + _SHIFT // 2) // _SHIFT)
+        return self._take(num_frames(seen))
 
-    def _take(self, num_frames: int) -> Features:
-        frames = _log_mel(self._samples, num_frames)
-        self._samples = self._samples[num_frames * _SHIFT :]
+    def _take(self, count: int) -> Features:
+        frames = _log_mel(self._samples, count)
+        self._samples = self._samples[count * _SHIFT :]
         return frames
 
 
@@ -72,11 +76,11 @@ def _mirrored(samples: Samples) -> Samples:
     return np.pad(samples.astype(np.float32, copy=False), (_BEFORE, _AFTER), "symmetric")
 
 
-def _log_mel(samples: Samples, num_frames: int) -> Features:
+def _log_mel(samples: Samples, count: int) -> Features:
     """The windows that begin at samples 0, 160, 320, ... as log-mel frames."""
-    if not num_frames:
+    if not count:
         return np.zeros((0, NUM_MEL), np.float32)
-    windows_TW = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_SHIFT][:num_frames]
+    windows_TW = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_SHIFT][:count]
     windows_TW = windows_TW - windows_TW.mean(axis=1, keepdims=True)
     emphasised_TW = windows_TW * (1 - _PREEMPHASIS)  # the first sample's predecessor is itself
     emphasised_TW[:, 1:] = windows_TW[:, 1:] - _PREEMPHASIS * windows_TW[:, :-1]

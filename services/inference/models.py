@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from services.inference.beside import Beside
+from services.inference.memory import give_back_after
 from services.inference.metrics import LOADS
 from services.inference.searching import Searching
 from voxloom.beam import Decode, make_decoder
@@ -165,6 +166,7 @@ def load(store: ObjectStore, model: str) -> ServedModel:
     start = time.perf_counter()
     bundle = load_bundle(store, model)
     engine = Engine(bundle.served_graph, threads=1)
+    give_back_after(engine)
     _warm_up(engine, f"model {model}")
     live = _load_live(bundle) if bundle.streaming_graph else None
     frame_s = FRAME_SHIFT_S * bundle.record.subsampling

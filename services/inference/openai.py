@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -16,9 +17,9 @@ from services.inference.config import InferenceConfig
 from services.inference.form import Form, read_form
 from services.inference.http import HEALTH, error_body
 from services.inference.models import Models, ServedModel
-from services.inference.options import Options, listening
+from services.inference.options import Options, listener
 from services.inference.pool import Pool
-from services.inference.recognize import Stopwatch, cut_up, join, pieces, recognize, take_in
+from services.inference.recognize import Stopwatch, cut_up, join, pieces, read_audio, recognize, take_in
 from services.inference.transcript import FORMATS, render
 from voxloom.audio import Audio
 from voxloom.decode import Hypothesis
@@ -58,13 +59,15 @@ class OpenAIProtocol:
             form = await read_form(request)
             model = await model_for(self._models, form.one("model"))
             check_language(model, form.one("language"))
-            model = await self._pool.run(listening, model, Options(_hot_words(form)))
+            model = await listener(model, self._pool, Options(_hot_words(form)))
             wanted = _wanted(form)
             if form.file is None:
                 raise BadInput("the form has no file; send the recording as the part 'file'")
             if wanted.stream:
                 return await self._stream(request, model, form.file)
-            found = await recognize(model, self._pool, form.file, None, self._max_audio_s)
+            found = await recognize(
+                model, self._pool, partial(read_audio, form.file, None, self._max_audio_s)
+            )
         language = ",".join(model.record.languages)
         body, content_type = render(found, wanted.fmt, wanted.granularities, language)
         return web.Response(text=body, content_type=content_type, headers={"x-voxloom-model": model.id})
@@ -73,7 +76,7 @@ class OpenAIProtocol:
         """Server-sent events: a delta for each piece of audio, then all of it. Audio that cannot be read is
         told of by the status; what fails later by an event."""
         clock = Stopwatch()
-        decoded = await take_in(self._pool, file, None, self._max_audio_s, clock)
+        decoded = await take_in(self._pool, partial(read_audio, file, None, self._max_audio_s), clock)
         headers = {"Cache-Control": "no-cache", "x-voxloom-model": model.id}
         response = web.StreamResponse(headers=headers)
         response.content_type = "text/event-stream"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.inference.models import ServedModel
+from services.inference.pool import Pool
 from voxloom.errors import BadInput
 from voxloom.hot_words import read_hot_words
 
@@ -14,6 +15,13 @@ MAX_ALTERNATIVES = 20
 class Options:
     hot_words: Sequence[tuple[str, float]] = ()  # a phrase, and the boost of a letter of it; 0 is the default
     alternatives: int = 1  # texts, the best included; 0 is 1
+
+
+async def listener(model: ServedModel, pool: Pool, options: Options) -> ServedModel:
+    """`listening`, in a worker if there is anything to do."""
+    if not options.hot_words and options.alternatives in (0, 1):
+        return model
+    return await pool.run(listening, model, options)
 
 
 def listening(model: ServedModel, options: Options) -> ServedModel:

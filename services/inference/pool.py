@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from services.inference.batching import Batching
 from services.inference.metrics import REFUSED
 from voxloom.errors import Exhausted
 from voxloom.executor import BoundedExecutor
@@ -13,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Pool:
-    """N threads, each with one piece of audio at a time: N sessions' worth of work without N sessions.
+    """N threads, each with one job at a time: N sessions' worth of work without N sessions.
 
     Calls are admitted or refused at their start. One that is in computes piece by piece, at most one in the
     queue, so what waits is bounded and a call that is cancelled leaves at its next piece.
@@ -21,6 +22,7 @@ class Pool:
 
     def __init__(self, threads: int, max_calls: int, max_streams: int) -> None:
         self._executor = BoundedExecutor(threads, max_calls + max_streams, "recognise")
+        self.batching = Batching(self._executor)
         self.calls = Admission(max_calls, "calls")
         self.streams = Admission(max_streams, "streams")
 

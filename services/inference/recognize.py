@@ -15,6 +15,7 @@ from voxloom import audio
 from voxloom.audio import SAMPLE_RATE_HZ, Audio, Samples
 from voxloom.decode import Hypothesis, Word
 from voxloom.errors import BadInput, Exhausted
+from voxloom.features import num_frames
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -48,23 +49,32 @@ class Recognition:
         return self.best.confidence
 
 
-async def recognize(
-    model: ServedModel, pool: Pool, data: bytes, pcm: Pcm16 | None, max_audio_s: float
-) -> Recognition:
-    """Decodes, cuts and hears the audio, each piece a job of its own: a long file holds no worker for long,
-    and a cancelled call ends after the piece in hand."""
+async def recognize(model: ServedModel, pool: Pool, read: Callable[[], Audio]) -> Recognition:
+    """Decodes (`read`), cuts and hears the audio, each piece a job of its own: a long file holds no worker
+    for long, and a cancelled call ends after the piece in hand. What `read` raises is raised."""
     clock = Stopwatch()
-    decoded = await take_in(pool, data, pcm, max_audio_s, clock)
-    segments = cut_up(decoded.samples)
-    heard = [found async for _, found in pieces(model, pool, segments, clock)]
+    decoded, segments, segment = await pool.run(clock.time, _begin, read)
+    heard: list[Hypothesis] = []
+    while segment:
+        heard.append(await _heard(model, pool, segment, clock))
+        is_last = segment.end == num_frames(len(decoded.samples))
+        segment = None if is_last else await pool.run(clock.time, _next_of, segments)
     return join(heard, decoded.duration_s, clock.seconds)
 
 
-async def take_in(
-    pool: Pool, data: bytes, pcm: Pcm16 | None, max_audio_s: float, clock: "Stopwatch"
-) -> Audio:
+def _begin(read: Callable[[], Audio]) -> tuple[Audio, Iterator[Segment], Segment | None]:
+    """The audio, and the first of its segments: for most calls the only one."""
+    decoded = _counted(read())
+    segments = cut_up(decoded.samples)
+    return decoded, segments, _next_of(segments)
+
+
+async def take_in(pool: Pool, read: Callable[[], Audio], clock: "Stopwatch") -> Audio:
     """The samples of a file or buffer, decoded in a worker."""
-    decoded = await pool.run(clock.time, read_audio, data, pcm, max_audio_s)
+    return _counted(await pool.run(clock.time, read))
+
+
+def _counted(decoded: Audio) -> Audio:
     AUDIO_SECONDS.labels("calls").inc(decoded.duration_s)
     return decoded
 
@@ -75,7 +85,14 @@ async def pieces(
     """What is heard, a segment at a time, as soon as it is. Cutting and hearing are jobs of seconds, and
     between two of them a call that is cancelled ends."""
     while segment := await pool.run(clock.time, _next_of, segments):
-        yield segment, await pool.run(clock.time, hear, model, segment)
+        yield segment, await _heard(model, pool, segment, clock)
+
+
+async def _heard(model: ServedModel, pool: Pool, segment: Segment, clock: "Stopwatch") -> Hypothesis:
+    """The text of a segment, maybe in company; times count from the start of the audio."""
+    heard = await pool.batching.hear(model, segment.features_TF)
+    clock.add(heard.compute_s)
+    return moved(heard.hypothesis, segment.start / FRAMES_PER_S)
 
 
 class Stopwatch:
@@ -89,9 +106,12 @@ class Stopwatch:
         try:
             return fn(*args, **kwargs)
         finally:
-            took_s = time.perf_counter() - start
-            self.seconds += took_s
-            COMPUTE_SECONDS.labels("calls").inc(took_s)
+            self.add(time.perf_counter() - start)
+
+    def add(self, took_s: float) -> None:
+        """Time that was measured elsewhere."""
+        self.seconds += took_s
+        COMPUTE_SECONDS.labels("calls").inc(took_s)
 
 
 def read_audio(data: bytes, pcm: Pcm16 | None, max_audio_s: float) -> Audio:

@@ -5,6 +5,7 @@ protobuf or grpcio that is older than its stubs, raises ImportError, VersionErro
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import grpc.aio
 from riva.client.proto import riva_asr_pb2 as pb
@@ -16,11 +17,11 @@ from services.inference.config import InferenceConfig
 from services.inference.encodings import Declared, Encoding, open_audio, to_pcm16
 from services.inference.incoming import Incoming
 from services.inference.models import Models, ServedModel
-from services.inference.options import MAX_ALTERNATIVES, Options, listening
+from services.inference.options import MAX_ALTERNATIVES, Options, listener
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, recognize
+from services.inference.recognize import Pcm16, read_audio, recognize
 from services.inference.streaming import Pace, Result, StreamTranscriber
-from voxloom.audio import SAMPLE_RATE_HZ
+from voxloom.audio import SAMPLE_RATE_HZ, Audio
 from voxloom.decode import Hypothesis, Word
 from voxloom.errors import BadInput
 
@@ -54,8 +55,8 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
         """A file, or samples of the rate and encoding that the configuration names; one result."""
         with self._pool.calls.enter():
             model = await self._model_for(request.config)
-            data, pcm = await self._pool.run(_unwrapped, request.audio, _declared(request.config))
-            found = await recognize(model, self._pool, data, pcm, self._max_audio_s)
+            read = partial(_read, request.audio, _declared(request.config), self._max_audio_s)
+            found = await recognize(model, self._pool, read)
         has_times = request.config.enable_word_time_offsets
         result = pb.SpeechRecognitionResult(
             alternatives=_alternatives(found.best, has_times),
@@ -95,7 +96,7 @@ class RivaServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):  # type: ig
         _refuse_what_is_not_done(config)
         model = await model_for(self._models, config.model)
         check_language(model, config.language_code)
-        return await self._pool.run(listening, model, _options(config))
+        return await listener(model, self._pool, _options(config))
 
     def _begin(self, model: ServedModel, streaming: pb.StreamingRecognitionConfig) -> Incoming:
         pace = self._pace.with_pause(streaming.config.endpointing_config.stop_history / 1000)
@@ -134,17 +135,17 @@ def _declared(config: pb.RecognitionConfig) -> Declared:
     return Declared(encoding, config.sample_rate_hertz, config.audio_channel_count or 1)
 
 
-def _unwrapped(data: bytes, declared: Declared) -> tuple[bytes, Pcm16 | None]:
-    """Samples with what they are, or a file for the decoder, which reads its own header."""
+def _read(data: bytes, declared: Declared, max_audio_s: float) -> Audio:
+    """Of bare samples, or of a file, whose own header counts."""
     if not data:
         raise BadInput("audio is empty (0 bytes); send a recording")
     is_untold = declared.encoding is Encoding.UNKNOWN and declared.sample_rate_hz == 0
     if is_untold or data[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        return data, None
+        return read_audio(data, None, max_audio_s)
     opened = open_audio(data, declared, is_whole=True)
     if opened is None or opened.pcm is None:
-        return data, None
-    return to_pcm16(opened.encoding, data), opened.pcm
+        return read_audio(data, None, max_audio_s)
+    return read_audio(to_pcm16(opened.encoding, data), opened.pcm, max_audio_s)
 
 
 def _audio(message: pb.StreamingRecognizeRequest) -> bytes:

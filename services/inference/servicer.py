@@ -1,6 +1,7 @@
 """gRPC to function calls: messages in, values out."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import grpc.aio
 from google.protobuf.message import Message
@@ -11,9 +12,9 @@ from services.inference.config import InferenceConfig
 from services.inference.encodings import Declared, Encoding, to_pcm16
 from services.inference.incoming import Incoming
 from services.inference.models import Models, ServedModel
-from services.inference.options import listening
+from services.inference.options import listener
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, Stopwatch, recognize
+from services.inference.recognize import Pcm16, Stopwatch, read_audio, recognize
 from services.inference.streaming import Pace, StreamTranscriber
 from services.inference.wire import (
     alternatives_of,
@@ -23,6 +24,7 @@ from services.inference.wire import (
     stream_response,
     words_of,
 )
+from voxloom.audio import Audio
 from voxloom.errors import BadInput
 from voxloom.v1 import inference_pb2 as pb
 from voxloom.v1 import inference_pb2_grpc
@@ -46,8 +48,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def Recognize(self, request: pb.RecognizeRequest, context: object) -> Message:
         with self._pool.calls.enter():
             model = await self._model_for(request.options)
-            data, pcm = await self._pool.run(_samples, request.audio, declared(request.format))
-            found = await recognize(model, self._pool, data, pcm, self._max_audio_s)
+            read = partial(_read, request.audio, declared(request.format), self._max_audio_s)
+            found = await recognize(model, self._pool, read)
         return pb.RecognizeResponse(
             text=found.text,
             words=words_of(found.words),
@@ -107,7 +109,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def _model_for(self, options: pb.RecognitionOptions) -> ServedModel:
         """The model that the call asks for, which hears as it asks."""
         model = await model_for(self._models, options.model)
-        return await self._pool.run(listening, model, options_of(options))
+        return await listener(model, self._pool, options_of(options))
 
     def _begin(self, model: ServedModel, config: pb.StreamingConfig) -> StreamTranscriber | Incoming:
         form, pace = declared(config.format), self._pace.with_pause(config.pause_s)
@@ -120,11 +122,12 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         return Incoming(begin, self._pool, form, self._max_audio_s)
 
 
-def _samples(data: bytes, form: Declared) -> tuple[bytes, Pcm16 | None]:
-    """Samples with what they are, or a file for the decoder."""
+def _read(data: bytes, form: Declared, max_audio_s: float) -> Audio:
+    """Of bare samples or of a file."""
     if form.encoding is Encoding.PACKED:
-        return data, None
-    return to_pcm16(form.encoding, data), Pcm16(form.sample_rate_hz, form.channels)
+        return read_audio(data, None, max_audio_s)
+    pcm = Pcm16(form.sample_rate_hz, form.channels)
+    return read_audio(to_pcm16(form.encoding, data), pcm, max_audio_s)
 
 
 def _chunk(message: pb.StreamingRecognizeRequest | pb.BatchRecognizeRequest) -> bytes:

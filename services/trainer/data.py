@@ -29,7 +29,7 @@ from services.trainer.feasible import why_not
 from services.trainer.planning import Draw, Item, Plan, Planner, group_by_length
 from services.trainer.recipes import Recipe
 from voxloom.errors import BadInput
-from voxloom.features import NUM_MEL, fbank
+from voxloom.features import NUM_MEL, fbank, num_frames
 from voxloom.tokenizer import Tokenizer, ctc_frames_needed
 
 _CACHE_BYTES = 2 * 2**30  # of features kept in memory; above it they are computed anew each epoch
@@ -94,7 +94,7 @@ class Features:
     def num_frames(self, draw: Draw, tempo: float) -> int:
         """Of `augmented`, without computing it."""
         num_samples = changed_length(self.clips.clips[draw.index].num_samples, draw.speed)
-        return warped_frames((num_samples + 80) // 160, tempo)
+        return warped_frames(num_frames(num_samples), tempo)
 
 
 def padded(frames: int) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from services.inference.batch import _write
 from services.inference.models import Models, ServedModel, load
 from services.inference.options import Options, listening
 from services.inference.pool import Pool
-from services.inference.recognize import Recognition, Segment, cut_up, draft, hear, recognize
+from services.inference.recognize import Recognition, Segment, cut_up, draft, hear, read_audio, recognize
 from voxloom.audio import encode_wav
 from voxloom.bus import MemoryBus
 from voxloom.errors import BadInput, Exhausted, NotFound, NotReady, Unavailable
@@ -52,7 +53,9 @@ def blurred(first: str, second: str, share: float) -> np.ndarray:
 def recognized(model: ServedModel, samples: np.ndarray, options: Options) -> Recognition:
     async def work() -> Recognition:
         asked = listening(model, options)
-        return await recognize(asked, pool, encode_wav(samples.astype(np.float32)), None, 600)
+        return await recognize(
+            asked, pool, partial(read_audio, encode_wav(samples.astype(np.float32)), None, 600)
+        )
 
     pool = Pool(1, 4, 4)
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from integration import bundle_maker
 from services.inference import windows
 from services.inference.models import ServedModel, load
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, Recognition, hear, recognize
+from services.inference.recognize import Pcm16, Recognition, hear, read_audio, recognize
 from services.inference.segments import Segment
 from services.inference.streaming import MAX_CHUNK_BYTES, Pace, Result, StreamTranscriber
 from voxloom.audio import encode_flac, encode_wav
@@ -45,7 +46,7 @@ def in_pool(work: Callable[[Pool], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def recognized(model: ServedModel, data: bytes, pcm: Pcm16 | None = None, limit_s: float = 60) -> Recognition:
-    return in_pool(lambda pool: recognize(model, pool, data, pcm, limit_s))
+    return in_pool(lambda pool: recognize(model, pool, partial(read_audio, data, pcm, limit_s)))
 
 
 def streamed(
@@ -266,12 +267,14 @@ def test_a_cancelled_call_leaves_the_pool_to_others(model: ServedModel) -> None:
     long = encode_wav(np.concatenate([bundle_maker.say(TEXT)] * 30))
 
     async def work(pool: Pool) -> str:
-        calls = [asyncio.create_task(recognize(model, pool, long, None, 600)) for _ in range(3)]
+        read = partial(read_audio, long, None, 600)
+        calls = [asyncio.create_task(recognize(model, pool, read)) for _ in range(3)]
         await asyncio.sleep(0.05)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         async with asyncio.timeout(5):
-            return (await recognize(model, pool, encode_wav(bundle_maker.say("bed")), None, 60)).text
+            read = partial(read_audio, encode_wav(bundle_maker.say("bed")), None, 60)
+            return (await recognize(model, pool, read)).text
 
     assert in_pool(work) == "bed"

@@ -1,6 +1,7 @@
 """What each service shows of the store: true, cheap, and nothing where nothing is known."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from scraping import series
 from services.inference.gauges import look_at_serving
 from services.inference.models import Models
 from services.inference.pool import Pool
-from services.inference.recognize import Pcm16, recognize
+from services.inference.recognize import Pcm16, read_audio, recognize
 from services.inference.streaming import Pace, StreamTranscriber
 from services.ingest import dataset
 from services.ingest.gauges import DataGauges
@@ -235,7 +236,7 @@ def test_inference_shows_its_model_and_counts_what_it_hears_and_refuses(store: W
     models.reconcile()
 
     async def hear() -> None:
-        await recognize(models.current(), pool, encode_wav(samples), None, 60)
+        await recognize(models.current(), pool, partial(read_audio, encode_wav(samples), None, 60))
         stream = StreamTranscriber(models.current(), pool, Pcm16(16000, 1), False, Pace.of(0.3, 1.2))
         assert [result async for result in stream.push((samples * 32767).astype("<i2").tobytes())] == []
         assert [result.is_final async for result in stream.finish()] == [True]

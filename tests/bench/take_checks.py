@@ -3,7 +3,7 @@
     python tests/bench/take_checks.py CORPUS [--noise FOLDER] [--step 2] [--served HOST:PORT --store URL]
 
 CORPUS has a manifest.tsv of path and text (and speaker), as examples/an4 has. Each take is looked at as the
-recorder would: with the pace of the same speaker's earlier takes, once there are twenty. Then it is spoiled
+recorder would: beside the same speaker's earlier takes, once there are twenty. Then it is spoiled
 in each of these ways, and a row says what share is caught, and by which check:
 
 - clipped: driven over full scale, its peak 6 or 12 dB above
@@ -29,9 +29,10 @@ import soxr
 from services.recorder.checks import Heard, find_faults, refuse_useless
 from services.recorder.hearing import Hearing, Listener
 from services.recorder.labels import check_labels
-from services.recorder.quality import Pace, measure_quality, pace_of
+from services.recorder.quality import measure_quality
 from services.recorder.served import Models
 from services.recorder.sounds import Sounds
+from services.recorder.usual import Usual, usual_of
 from voxloom import audio
 from voxloom.audio import Audio, Limits, Samples
 from voxloom.errors import BadInput
@@ -52,7 +53,7 @@ def read_corpus(folder: Path, step: int) -> Iterator[Take]:
 
 
 def look(
-    text: str, clip: Audio, pace: Pace | None, hearing: Hearing | None = None
+    text: str, clip: Audio, usual: Usual | None, hearing: Hearing | None = None
 ) -> tuple[list[str], TakeQuality | None]:
     """Names of the faults of a take; one that is no take at all has the fault `useless`."""
     levels = audio.measure(clip)
@@ -61,7 +62,7 @@ def look(
     except BadInput:
         return ["useless"], None
     quality = measure_quality(clip.samples, text)
-    findings = find_faults(Heard(text, levels, quality), pace, hearing)
+    findings = find_faults(Heard(text, levels, quality), usual, hearing)
     return [str(each.check) for each in findings if not each.is_hint], quality
 
 
@@ -115,17 +116,17 @@ def measure(
     found: dict[str, list[list[str]]] = defaultdict(list)
     others = random.permutation(len(takes))
     for (text, speaker, clip), other in zip(takes, others, strict=True):
-        pace = pace_of(earlier[speaker])
+        usual = usual_of(earlier[speaker])
         hearing = listener.hear(clip.samples, check_labels(text, speaker, "en")) if listener else None
-        faults, quality = look(text, clip, pace, hearing)
+        faults, quality = look(text, clip, usual, hearing)
         found["real"].append(faults)
         if quality and not faults:
             earlier[speaker].append((text, quality))
         if takes[other][0] != text:
             misread = replace(hearing, prompt=normalize(takes[other][0], "en")) if hearing else None
-            found["mismatched: text of another take"].append(look(takes[other][0], clip, pace, misread)[0])
+            found["mismatched: text of another take"].append(look(takes[other][0], clip, usual, misread)[0])
         for name, spoil in spoils.items():
-            found[name].append(look(text, Audio(spoil(clip.samples, random), 16000, 1), pace)[0])
+            found[name].append(look(text, Audio(spoil(clip.samples, random), 16000, 1), usual)[0])
     return found
 
 

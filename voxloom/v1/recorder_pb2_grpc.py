@@ -211,14 +211,16 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChooseTake(self, request, context):
-        """Of several takes of one prompt datasets have one: the chosen one, else the best by its checks.
+        """Of several takes of one prompt datasets have one: the chosen one, else an accepted one, else the
+        best by its checks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CorrectTake(self, request, context):
-        """The same audio with the words that were said: stored under a new utterance id, the old one is deleted.
+        """The same audio with the words that were said: stored under a new utterance id, the old one is deleted. Sent
+        again it changes nothing and is answered alike, with `already_stored`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

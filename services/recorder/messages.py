@@ -70,7 +70,10 @@ def imported(outcome: Imported) -> pb.ImportPromptsResponse:
         format=outcome.found.format,
         refused=dict(outcome.found.refused),
         examples=outcome.found.examples,
-        replaced=outcome.replaced,
+        replaced=outcome.replaced is not None,
+        added=outcome.added,
+        removed=outcome.removed,
+        refused_lines=(pb.RefusedLine(reason=why, where=where) for why, where in outcome.found.lines),
     )
 
 

@@ -426,7 +426,7 @@ class ImportPromptsRequest(_message.Message):
     def __init__(self, list: _Optional[_Union[PromptListHead, _Mapping]] = ..., file: _Optional[_Union[PromptFilePart, _Mapping]] = ...) -> None: ...
 
 class ImportPromptsResponse(_message.Message):
-    __slots__ = ("list", "format", "refused", "examples", "replaced")
+    __slots__ = ("list", "format", "refused", "examples", "replaced", "added", "removed", "refused_lines")
     class RefusedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -446,12 +446,26 @@ class ImportPromptsResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_LINES_FIELD_NUMBER: _ClassVar[int]
     list: PromptList
     format: str
     refused: _containers.ScalarMap[str, int]
     examples: _containers.ScalarMap[str, str]
     replaced: bool
-    def __init__(self, list: _Optional[_Union[PromptList, _Mapping]] = ..., format: _Optional[str] = ..., refused: _Optional[_Mapping[str, int]] = ..., examples: _Optional[_Mapping[str, str]] = ..., replaced: bool = ...) -> None: ...
+    added: int
+    removed: int
+    refused_lines: _containers.RepeatedCompositeFieldContainer[RefusedLine]
+    def __init__(self, list: _Optional[_Union[PromptList, _Mapping]] = ..., format: _Optional[str] = ..., refused: _Optional[_Mapping[str, int]] = ..., examples: _Optional[_Mapping[str, str]] = ..., replaced: bool = ..., added: _Optional[int] = ..., removed: _Optional[int] = ..., refused_lines: _Optional[_Iterable[_Union[RefusedLine, _Mapping]]] = ...) -> None: ...
+
+class RefusedLine(_message.Message):
+    __slots__ = ("reason", "where")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    where: str
+    def __init__(self, reason: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
 class RemovePromptListRequest(_message.Message):
     __slots__ = ("name",)

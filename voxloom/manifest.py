@@ -32,6 +32,7 @@ class VoiceMeasures(Part):
 
     high_pitch: float  # share of its loud frames with a pitch over 450 Hz
     no_pitch: float  # share of its loudest frames without one
+    loudest_db: float  # its loudest frame, against loud speech
     mid_band_db: float  # from 1.8 to 2.6 kHz in the 11th loudest frame there, against loud speech
 
 

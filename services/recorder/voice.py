@@ -38,6 +38,7 @@ def measure_voice(samples: Samples) -> VoiceMeasures:
     return VoiceMeasures(
         high_pitch=round(float(np.mean(high_T[loud_T])), 4),
         no_pitch=round(float(np.mean(repeated_T[loudest_T] < _APERIODIC)), 4),
+        loudest_db=round(float(levels_T.max()) - loud_db, 2),
         mid_band_db=round(float(mid_db), 2),
     )
 

@@ -15,8 +15,8 @@ _ROBUST = 1.4826  # times the median distance is the deviation of what is normal
 _WIDE, _NARROWEST = 2.6, math.log(1.3)  # how far from the own pace: in deviations, and at least
 _LEAST_END_DB = 2.0  # ends are not told apart more finely
 _NOT_BOTH, _SOONER = 0.8, 4.75  # deviations by which text and end are off: each, and their sum
-_LEAST_VOICE = np.array([0.005, 0.01, 1.0])  # added to the deviations of what `_voice` gives
-_OTHER_VOICE = 5.5  # sum of deviations
+_LEAST_VOICE = np.array([0.005, 0.01, 1.0, 1.0])  # added to the deviations of what `_voice` gives
+_OTHER_VOICE = 6.0  # sum of deviations
 
 Earlier = Iterable[tuple[str, TakeQuality]]
 
@@ -116,8 +116,8 @@ def _sound_of(takes: Sequence[TakeQuality]) -> Sound | None:
     return Sound(tuple(np.median(voices, axis=0)), tuple(deviations))
 
 
-def _voice(found: VoiceMeasures) -> tuple[float, float, float]:
-    return found.high_pitch, found.no_pitch, found.mid_band_db
+def _voice(found: VoiceMeasures) -> tuple[float, float, float, float]:
+    return found.high_pitch, found.no_pitch, found.loudest_db, found.mid_band_db
 
 
 def _middle(values: Sequence[float]) -> tuple[float, float]:

@@ -217,10 +217,14 @@ class TestSound:
         assert one_measured.sound is not None
 
     def test_less_than_usual_is_no_other_sound(self) -> None:
-        sound = Sound(usual=(0.1, 0.1, -15.0), deviations=(0.01, 0.01, 1.0))
-        assert sound.fits(VoiceMeasures(high_pitch=0.0, no_pitch=0.0, mid_band_db=-40.0))
-        assert not sound.fits(VoiceMeasures(high_pitch=0.16, no_pitch=0.0, mid_band_db=-40.0))
-        assert not sound.fits(VoiceMeasures(high_pitch=0.12, no_pitch=0.12, mid_band_db=-13.0))
+        sound = Sound(usual=(0.1, 0.1, 3.0, -15.0), deviations=(0.01, 0.01, 1.0, 1.0))
+        less = VoiceMeasures(high_pitch=0.0, no_pitch=0.0, loudest_db=0.0, mid_band_db=-40.0)
+        assert sound.fits(less)
+        assert not sound.fits(less.model_copy(update={"high_pitch": 0.17}))
+        assert not sound.fits(less.model_copy(update={"loudest_db": 9.5}))
+        assert not sound.fits(
+            VoiceMeasures(high_pitch=0.12, no_pitch=0.12, loudest_db=4.0, mid_band_db=-13.0)
+        )
 
 
 def test_an_end_in_a_quiet_place_is_told_by_level_and_text_together() -> None:

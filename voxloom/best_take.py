@@ -17,6 +17,7 @@ class Standing:
 
     utterance: str
     chosen: bool  # by a person
+    accepted: bool  # in review; not so is what nobody has judged
     faults: int  # checks that failed and were overruled
     clipped_fraction: float
     snr_db: float
@@ -36,10 +37,11 @@ def prompt_of(take: RawUtterance) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
-def standing(take: RawUtterance, chosen: bool) -> Standing:
+def standing(take: RawUtterance, chosen: bool, accepted: bool) -> Standing:
     return Standing(
         utterance=take.utterance,
         chosen=chosen,
+        accepted=accepted,
         faults=len(take.accepted_anyway),
         clipped_fraction=take.levels.clipped_fraction,
         snr_db=take.quality.snr_db if take.quality else 0.0,
@@ -48,15 +50,16 @@ def standing(take: RawUtterance, chosen: bool) -> Standing:
 
 
 def best(takes: Iterable[Standing]) -> Standing:
-    """Of takes of one prompt, at least one: the chosen one; else that with fewest faults, then with least
-    clipping, then with most dB above the noise. Where nobody would hear a difference, the latest: who reads
-    again has heard a reason."""
+    """Of takes of one prompt, at least one: the chosen one; else one that somebody heard and accepted; then
+    that with fewest faults, then with least clipping, then with most dB above the noise. Where nobody would
+    hear a difference, the latest: who reads again has heard a reason."""
     return max(takes, key=_merit)
 
 
-def _merit(take: Standing) -> tuple[bool, int, int, int, str, str]:
+def _merit(take: Standing) -> tuple[bool, bool, int, int, int, str, str]:
     return (
         take.chosen,
+        take.accepted,
         -take.faults,
         -round(take.clipped_fraction / _CLIPPED_STEP),
         round(min(take.snr_db, _BEST_SNR_DB)),

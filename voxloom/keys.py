@@ -15,12 +15,13 @@ TEXTS = "texts/"  # a sentence a line, put there by whoever wants language model
 PROMPTS = "prompts/"  # lists of sentences to be read aloud
 PROGRESS = "progress/"  # what each speaker skipped and flagged
 SPEAKERS = "speakers/"  # who records, and what they agreed to
+CONSENTS = "consents/"  # texts of the organisation that speakers are asked to agree to
 REVIEWS = "reviews/"  # what people think of each speaker's takes
 # Small documents that change in place: their size tells nothing.
-REWRITTEN = (PROMPTS, PROGRESS, SPEAKERS, REVIEWS)
+REWRITTEN = (PROMPTS, PROGRESS, SPEAKERS, CONSENTS, REVIEWS)
 # Of every object.
 FOLDERS = (
-    *(FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, PROMPTS, PROGRESS, SPEAKERS, REVIEWS),
+    *(FORGOTTEN, RAW, "uploads/", IMPORT_REPORTS, TEXTS, PROMPTS, PROGRESS, SPEAKERS, CONSENTS, REVIEWS),
     *("manifests/", "runs/", "models/", "jobs/"),
 )
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
@@ -115,6 +116,11 @@ def progress(speaker: str, prompt_list: str) -> str:
 def speaker(speaker_id: str) -> str:
     """speakers/<speaker>.json: name, licence, and what they agreed to."""
     return check_key(f"{SPEAKERS}{speaker_id}.json")
+
+
+def consents(language: str) -> str:
+    """consents/<language>.json: every version of the text in a language."""
+    return check_key(f"{CONSENTS}{language}.json")
 
 
 def reviews(speaker_id: str) -> str:

@@ -27,6 +27,15 @@ class AudioLevels(Part):
     source_channels: int
 
 
+class VoiceMeasures(Part):
+    """How a take sounds; what a sudden sound changes."""
+
+    high_pitch: float  # share of its loud frames with a pitch over 450 Hz
+    no_pitch: float  # share of its loudest frames without one
+    loudest_db: float  # its loudest frame, against loud speech
+    mid_band_db: float  # from 1.8 to 2.6 kHz in the 11th loudest frame there, against loud speech
+
+
 class TakeQuality(Part):
     """What the recorder measured of a live take, beside its levels."""
 
@@ -40,6 +49,7 @@ class TakeQuality(Part):
     high_band_db: float  # the largest share above 4.2 kHz in a loud frame
     speech_s: float  # from the first word to the last
     letters_per_s: float  # in that time
+    voice: VoiceMeasures | None = None  # None in records of a release before it
 
 
 class RawUtterance(Record):
@@ -64,6 +74,7 @@ class RawUtterance(Record):
     prompt_id: str = ""
     quality: TakeQuality | None = None  # None unless recorded live by a release that measures it
     accepted_anyway: list[str] = Field(default_factory=list)  # checks that failed and were overruled
+    corrected_from: str = ""  # the utterance that had the same audio and other words
 
 
 class Utterance(BaseModel):

@@ -31,11 +31,17 @@ class Reviews(Record):
     chosen: dict[str, str] = Field(default_factory=dict)  # `best_take.prompt_of` -> utterance
 
     def rejects(self, utterance: str) -> bool:
-        review = self.takes.get(utterance)
-        return review is not None and review.verdict == "rejected"
+        return self._says("rejected", utterance)
+
+    def accepts(self, utterance: str) -> bool:
+        return self._says("accepted", utterance)
 
     def chooses(self, take: RawUtterance) -> bool:
         return self.chosen.get(prompt_of(take)) == take.utterance
+
+    def _says(self, verdict: Verdict, utterance: str) -> bool:
+        review = self.takes.get(utterance)
+        return review is not None and review.verdict == verdict
 
 
 def read_reviews(store: ObjectStore, speaker: str) -> Reviews:

@@ -12,4 +12,5 @@ class SpeakerRecord(Record):
     licence: str  # SPDX id or words
     consent: str  # what they agreed to, word by word
     consented_at: str  # ISO 8601, UTC
+    consent_version: str = ""  # of the organisation's text, as en/2; "" where it was another one
     token_sha256: str = ""  # of the secret of their own browser; "" while they have none

@@ -32,7 +32,8 @@ CREATE TABLE clips (
 );
 CREATE TABLE prints (id INTEGER PRIMARY KEY, spread INTEGER, duration_s REAL, bits BLOB);
 CREATE TABLE takes (        -- of prompts of a list
-  clip INTEGER PRIMARY KEY, prompt TEXT, chosen INTEGER, faults INTEGER, clipped REAL, snr_db REAL
+  clip INTEGER PRIMARY KEY, prompt TEXT, chosen INTEGER, accepted INTEGER,
+  faults INTEGER, clipped REAL, snr_db REAL
 );
 CREATE TABLE refusals (utterance TEXT, source TEXT, reason TEXT, example TEXT);
 """
@@ -71,8 +72,9 @@ class Catalogue:
 
     def add_take(self, clip: int, prompt: str, take: Standing) -> None:
         """A take that stands against others of its prompt; `clip` is its row."""
-        values = (clip, prompt, take.chosen, take.faults, take.clipped_fraction, take.snr_db)
-        self.db.execute("INSERT INTO takes VALUES (?, ?, ?, ?, ?, ?)", values)
+        measured = (take.faults, take.clipped_fraction, take.snr_db)
+        values = (clip, prompt, take.chosen, take.accepted, *measured)
+        self.db.execute("INSERT INTO takes VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def refuse(self, utterance: str, source: str, reason: str, example: str) -> None:
         """What an import refused; it counts unless the utterance came into the store another way."""

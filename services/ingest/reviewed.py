@@ -14,7 +14,7 @@ from voxloom.storage import ObjectStore, list_all, parse_model, usable
 
 SOURCE = "user_recorded"
 _TAKES = (
-    "SELECT speaker, prompt, clip, utterance, chosen, faults, clipped, snr_db, created_at "
+    "SELECT speaker, prompt, clip, utterance, chosen, accepted, faults, clipped, snr_db, created_at "
     "FROM takes JOIN clips ON clips.id = clip WHERE fate IS NULL AND (speaker, prompt) IN "
     "(SELECT speaker, prompt FROM takes JOIN clips ON clips.id = clip WHERE fate IS NULL "
     "GROUP BY speaker, prompt HAVING count(*) > 1) ORDER BY speaker, prompt, clip"
@@ -27,6 +27,7 @@ class _Take(NamedTuple):
     clip: int
     utterance: str
     chosen: int
+    accepted: int
     faults: int
     clipped: float
     snr_db: float
@@ -35,7 +36,13 @@ class _Take(NamedTuple):
     @property
     def standing(self) -> Standing:
         return Standing(
-            self.utterance, bool(self.chosen), self.faults, self.clipped, self.snr_db, self.created_at
+            utterance=self.utterance,
+            chosen=bool(self.chosen),
+            accepted=bool(self.accepted),
+            faults=self.faults,
+            clipped_fraction=self.clipped,
+            snr_db=self.snr_db,
+            created_at=self.created_at,
         )
 
 
@@ -55,7 +62,8 @@ class Reviewer:
         if reviews.rejects(raw.utterance):
             catalogue.leave_out(Drop.REJECTED, "id = ?", (clip,))
         elif prompt := prompt_of(raw):
-            catalogue.add_take(clip, prompt, standing(raw, reviews.chooses(raw)))
+            stands = standing(raw, reviews.chooses(raw), reviews.accepts(raw.utterance))
+            catalogue.add_take(clip, prompt, stands)
 
     def _reviews(self, speaker: str) -> Reviews:
         if self._last is None or self._last.speaker != speaker:

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from services.recorder.hearing import Hearing
 from services.recorder.misheard import has_other_words
-from services.recorder.quality import Pace, num_letters
+from services.recorder.quality import num_letters
+from services.recorder.usual import Usual
 from voxloom import audio
 from voxloom.audio import Audio, Fault, Limits
 from voxloom.corpora.refusal import printable
@@ -37,6 +38,7 @@ class Check(StrEnum):
     TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
     OTHER_PACE = "other_pace"  # not how this speaker reads so much text
+    OTHER_SOUND = "other_sound"  # than this speaker's takes have: a bark, a cough
     OTHER_WORDS = "other_words"  # the served model hears another text
     LOW_RATE = "low_rate"
     DC_OFFSET = "dc_offset"
@@ -102,13 +104,14 @@ def refuse_useless(clip: Audio, levels: AudioLevels, limits: Limits) -> None:
         raise BadInput(_explain(fault, levels, limits))
 
 
-def find_faults(heard: Heard, pace: Pace | None = None, hearing: Hearing | None = None) -> list[Finding]:
-    """Everything that is wrong with a take, hints last. `pace`: of the speaker, where it is known;
+def find_faults(heard: Heard, usual: Usual | None = None, hearing: Hearing | None = None) -> list[Finding]:
+    """Everything that is wrong with a take, hints last. `usual`: the speaker's takes, where that is known;
     `hearing`: of the model in production, where it listened."""
     found = [
         *_of_level(heard),
-        *_of_edges(heard.quality),
-        *_of_text(heard, pace),
+        *_of_edges(heard, usual),
+        *_of_text(heard, usual),
+        *_of_sound(heard.quality, usual),
         *_of_words(hearing),
         *_of_device(heard),
         *_hints(heard),
@@ -144,7 +147,8 @@ def _of_level(heard: Heard) -> Iterator[tuple[Check, str]]:
         )
 
 
-def _of_edges(quality: TakeQuality) -> Iterator[tuple[Check, str]]:
+def _of_edges(heard: Heard, usual: Usual | None) -> Iterator[tuple[Check, str]]:
+    quality = heard.quality
     if min(quality.first_level_db, quality.last_level_db) > MAX_EDGE_DB:
         yield (
             Check.NO_QUIET,
@@ -158,9 +162,15 @@ def _of_edges(quality: TakeQuality) -> Iterator[tuple[Check, str]]:
         )
     elif quality.last_level_db > MAX_EDGE_DB:
         yield Check.END_CUT, "the take ends in the middle of a word; wait a moment before you stop"
+    elif usual is not None and usual.is_broken_off(heard.text, quality):
+        yield (
+            Check.END_CUT,
+            "the end seems to be missing: the take ends louder than yours do, and sooner than so much text; "
+            "read all of it, and wait a moment before you stop",
+        )
 
 
-def _of_text(heard: Heard, pace: Pace | None) -> Iterator[tuple[Check, str]]:
+def _of_text(heard: Heard, usual: Usual | None) -> Iterator[tuple[Check, str]]:
     letters, duration_s = num_letters(heard.text), heard.levels.duration_s
     if letters > MAX_LETTERS_PER_S * duration_s:
         yield (
@@ -174,13 +184,24 @@ def _of_text(heard: Heard, pace: Pace | None) -> Iterator[tuple[Check, str]]:
             f"{heard.quality.speech_s:.1f} s of speech for {letters} letters: more seems to be said than the "
             "prompt, or it was sent with a wrong sample rate; read the prompt alone",
         )
-    elif pace is not None and not pace.fits(heard.text, heard.quality):
-        ratio = pace.ratio(heard.text, heard.quality)
+    elif usual is not None and not usual.pace.fits(heard.text, heard.quality):
+        ratio = usual.pace.ratio(heard.text, heard.quality)
         what = "much more text than you" if ratio > 1 else "much less text than you"
         yield (
             Check.OTHER_PACE,
             f"the prompt has {what} usually read in {heard.quality.speech_s:.1f} s ({ratio:.1f} times); is "
             "it what was read, and all of it?",
+        )
+
+
+def _of_sound(quality: TakeQuality, usual: Usual | None) -> Iterator[tuple[Check, str]]:
+    if usual is None or usual.sound is None or quality.voice is None:
+        return
+    if not usual.sound.fits(quality.voice):
+        yield (
+            Check.OTHER_SOUND,
+            "something sounds in the take that is not in your others (a dog, a cough, a click?); listen to "
+            "it, and read the prompt again if so",
         )
 
 

@@ -1,10 +1,10 @@
 """Values to messages."""
 
+from services.recorder.checked import Checked, StoredTake
 from services.recorder.checks import Finding
 from services.recorder.hearing import Hearing
 from services.recorder.prompt_lists import PromptList
 from services.recorder.prompting import Imported, PromptState, Standing
-from services.recorder.takes import Checked, StoredTake
 from voxloom.manifest import AudioLevels, TakeQuality
 from voxloom.v1 import audio_pb2
 from voxloom.v1 import recorder_pb2 as pb
@@ -70,7 +70,10 @@ def imported(outcome: Imported) -> pb.ImportPromptsResponse:
         format=outcome.found.format,
         refused=dict(outcome.found.refused),
         examples=outcome.found.examples,
-        replaced=outcome.replaced,
+        replaced=outcome.replaced is not None,
+        added=outcome.added,
+        removed=outcome.removed,
+        refused_lines=(pb.RefusedLine(reason=why, where=where) for why, where in outcome.found.lines),
     )
 
 

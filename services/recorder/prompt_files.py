@@ -23,6 +23,7 @@ _ID_NAMES = ("id", "sentence_id", "prompt_id", "key")
 _PIPER_FOLDER = re.compile(r"(?:.*/)?[^/]*_(?P<language>[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)/[^/]+\.txt")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _MAX_FIELDS = 100
+_MAX_TOLD = 100  # refused lines
 
 Line = tuple[str, str, str]  # where it stands, id or "", text
 
@@ -45,10 +46,14 @@ class Found:
     prompts: list[Prompt] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)  # the first refused ones: why, where
 
     def refuse(self, why: Refused, where: str, detail: str = "") -> None:
         self.refused[why] += 1
-        self.examples.setdefault(why, printable(f"{where}: {detail}" if detail else where, 300))
+        told = printable(f"{where}: {detail}" if detail else where, 300)
+        self.examples.setdefault(why, told)
+        if len(self.lines) < _MAX_TOLD:
+            self.lines.append((why, told))
 
 
 @dataclass(frozen=True)

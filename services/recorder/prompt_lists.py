@@ -8,7 +8,7 @@ from pydantic import Field
 from voxloom import keys
 from voxloom.errors import BadInput, NotFound
 from voxloom.record import Part, Record
-from voxloom.storage import ObjectStore, list_all, parse_model, read_model, usable, write_model
+from voxloom.storage import ObjectStore, find_model, list_all, parse_model, usable, write_model
 from voxloom.synthesis.sentences import prompts as sentences_of_voxloom
 
 BUILT_IN = "english"
@@ -74,15 +74,11 @@ class PromptLists:
         self._keep(name, etag, found)
         return found
 
-    def put(self, prompts: PromptList) -> bool:
-        """Stores a list in place of one of its name; whether there was one."""
+    def put(self, prompts: PromptList) -> PromptList | None:
+        """Stores a list in place of one of its name, which is returned."""
         _refuse_built_in(prompts.name, "is the name of the built-in list; choose another: --name")
         key = keys.prompt_list(prompts.name)
-        try:
-            read_model(self._store, key, PromptList)
-            replaced = True
-        except NotFound:
-            replaced = False
+        replaced, _ = find_model(self._store, key, PromptList)
         write_model(self._store, key, prompts)
         return replaced
 

@@ -15,6 +15,7 @@ from services.recorder.served import Models
 from services.recorder.sounds import Sounds
 from voxloom import keys
 from voxloom.corpora.refusal import printable
+from voxloom.corpora.sentences import sentence_key
 from voxloom.errors import BadInput, NotFound
 from voxloom.manifest import RawUtterance
 from voxloom.storage import ObjectStore
@@ -45,7 +46,9 @@ class PromptState:
 class Imported:
     prompts: PromptList
     found: Found
-    replaced: bool
+    replaced: PromptList | None
+    added: int  # sentences that the replaced list did not have
+    removed: int  # sentences that only that had
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ class Prompting:
             created_at=self._now().isoformat(timespec="milliseconds"),
             prompts=found.prompts,
         )
-        return Imported(prompts, found, self.lists.put(prompts))
+        old = self.lists.put(prompts)
+        before, now = _sentences(old), _sentences(prompts)
+        return Imported(prompts, found, old, len(now - before), len(before - now))
 
     def page(self, name: str, speaker: str, after: str, limit: int) -> tuple[PromptList, list[PromptState]]:
         """Up to `limit` prompts behind the id `after`, in the list's order."""
@@ -162,6 +167,10 @@ class Prompting:
         takes = self._ledger.takes(who)
         texts = [(take.text, take.language) for take in takes]
         return _View(prompts, said(takes), texts, read_progress(self._store, who, prompts.name))
+
+
+def _sentences(prompts: PromptList | None) -> set[str]:
+    return {sentence_key(prompt.text) for prompt in prompts.prompts} if prompts else set()
 
 
 def _position(prompts: PromptList, prompt_id: str) -> int:

@@ -2,13 +2,12 @@
 
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from services.recorder.voice import measure_voice
 from voxloom.audio import SAMPLE_RATE_HZ, Samples
 from voxloom.loudness import integrated
 from voxloom.manifest import TakeQuality
@@ -22,8 +21,6 @@ _BELOW_LOUD_DB = 35.0
 _BAND_HZ = 4200.0  # what telephones and their headsets leave out lies above
 _MIN_DB = -120.0
 _PAUSE = 3  # letters' time that a comma or full stop takes
-_MIN_TAKES = 20
-_WIDE, _NARROWEST = 2.6, math.log(1.3)  # how far from the own pace: in deviations, and at least
 
 FloatsN = npt.NDArray[np.float64]
 
@@ -50,7 +47,8 @@ def measure_quality(samples: Samples, text: str) -> TakeQuality:
         "speech_s": speech_s,
         "letters_per_s": num_letters(text) / speech_s,
     }
-    return TakeQuality(**{name: round(value, 4) for name, value in measured.items()})
+    rounded = {name: round(value, 4) for name, value in measured.items()}
+    return TakeQuality(**rounded, voice=measure_voice(samples))
 
 
 def num_letters(text: str) -> int:
@@ -61,39 +59,6 @@ def spoken_length(text: str) -> int:
     """In letters; signs at which a reader pauses count as some."""
     pauses = sum(unicodedata.category(char) in ("Po", "Pd") and char not in "'’&%@/#*" for char in text)
     return num_letters(text) + _PAUSE * pauses
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast somebody reads: natural logarithm of letters a second, and how far takes may lie from it."""
-
-    usual: float
-    margin: float
-
-    def ratio(self, text: str, quality: TakeQuality) -> float:
-        """Above 1: more text than this speaker says in that time."""
-        return math.exp(_log_pace(text, quality) - self.usual)
-
-    def fits(self, text: str, quality: TakeQuality) -> bool:
-        return abs(_log_pace(text, quality) - self.usual) <= self.margin
-
-
-def pace_of(takes: Iterable[tuple[str, TakeQuality]]) -> Pace | None:
-    """From (text, quality) of earlier takes; None while there are too few of them.
-
-    Whoever reads spelled letters beside sentences has no one pace: their margin is wide by itself, for it is
-    2.6 robust deviations (the scaled median of distances), and never less than a factor of 1.3.
-    """
-    paces = [_log_pace(text, quality) for text, quality in takes if num_letters(text)]
-    if len(paces) < _MIN_TAKES:
-        return None
-    usual = median(paces)
-    deviation = 1.4826 * median(abs(each - usual) for each in paces)
-    return Pace(usual, max(_WIDE * deviation, _NARROWEST))
-
-
-def _log_pace(text: str, quality: TakeQuality) -> float:
-    return math.log(max(spoken_length(text), 1) / max(quality.speech_s, _HOP_S))
 
 
 def _frames(samples: Samples) -> FloatsN:

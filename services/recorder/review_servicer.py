@@ -5,6 +5,7 @@ from typing import Any
 
 from services.recorder import exporting, messages, take_messages
 from services.recorder.catalogue import Catalogue
+from services.recorder.consents import Consents
 from services.recorder.lookup import Lookup
 from services.recorder.reviewing import Reviewing
 from services.recorder.speakers import Speakers
@@ -25,6 +26,7 @@ class Review:
         self.catalogue = catalogue
         self.lookup = Lookup(store, catalogue)
         self.speakers = Speakers(store, catalogue)
+        self.consents = Consents(store)
         self.reviewing = Reviewing(store, catalogue)
 
 
@@ -46,6 +48,19 @@ class ReviewServicer(recorder_pb2_grpc.RecorderServiceServicer):
 
     async def InviteSpeaker(self, request: pb.InviteSpeakerRequest, context: Any) -> pb.InviteSpeakerResponse:
         return pb.InviteSpeakerResponse(token=await blocking(self._review.speakers.invite, request.speaker))
+
+    async def SetConsentText(self, request: pb.SetConsentTextRequest, context: Any) -> pb.ConsentText:
+        found = await blocking(self._review.consents.set, request.language, request.text)
+        return take_messages.consent_text(found)
+
+    async def GetConsentText(self, request: pb.GetConsentTextRequest, context: Any) -> pb.ConsentText:
+        return take_messages.consent_text(await blocking(self._review.consents.get, request.language))
+
+    async def ListConsentTexts(
+        self, request: pb.ListConsentTextsRequest, context: Any
+    ) -> pb.ListConsentTextsResponse:
+        found = await blocking(self._review.consents.all)
+        return pb.ListConsentTextsResponse(texts=map(take_messages.consent_text, found))
 
     async def ListTakes(self, request: pb.ListTakesRequest, context: Any) -> pb.ListTakesResponse:
         return await blocking(self._page, request)

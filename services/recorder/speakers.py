@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.recorder.catalogue import Catalogue
+from services.recorder.consents import Consents
 from services.recorder.labels import (
     check_consent,
     check_language,
@@ -56,19 +57,21 @@ class Speakers:
         self._store = store
         self._catalogue = catalogue
         self._now = now
+        self._consents = Consents(store)
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[float, str | None]] = {}  # hash -> when it was looked up, whose it is
 
     def register(self, name: str, language: str, licence: str, consent: str) -> Speaker:
         """Keeps what they agreed to, in place of what they agreed to before. BadInput without consent."""
-        name = check_speaker(name)
+        name, consent = check_speaker(name), check_consent(consent)
         found = SpeakerRecord(
             speaker=speaker_id(name),
             name=name,
             language=check_language(language),
             licence=check_licence(licence),
-            consent=check_consent(consent),
+            consent=consent,
+            consent_version=self._consents.version_of(consent),
             consented_at=self._now().isoformat(timespec="milliseconds"),
         )
         self._refuse_withdrawn(found.speaker)

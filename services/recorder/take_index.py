@@ -20,11 +20,13 @@ CREATE TABLE takes (
   prompt TEXT,                -- `best_take.prompt_of`
   folded TEXT,                -- the text in lower case
   checks TEXT,                -- those that failed, a blank around each
-  duration_s REAL, faults INTEGER, clipped REAL, snr_db REAL
+  duration_s REAL, faults INTEGER, clipped REAL, snr_db REAL,
+  corrected_from TEXT         -- the utterance that it replaced
 );
 CREATE INDEX by_time ON takes (created_at DESC, speaker, utterance);
 CREATE INDEX by_speaker ON takes (speaker, created_at DESC, utterance);
 CREATE INDEX by_utterance ON takes (utterance);
+CREATE INDEX by_corrected ON takes (corrected_from) WHERE corrected_from <> '';
 CREATE INDEX by_prompt ON takes (speaker, prompt);
 CREATE TABLE records (key TEXT PRIMARY KEY, record TEXT);  -- apart, so that a look at all takes reads little
 CREATE TABLE unreadable (key TEXT PRIMARY KEY, etag TEXT NOT NULL);
@@ -40,8 +42,8 @@ _SAME = "SELECT 1 FROM {} AS known WHERE known.key = listed.key AND known.etag =
 _VERDICT = "(SELECT verdict FROM reviews AS r WHERE r.speaker = t.speaker AND r.utterance = t.utterance)"
 _RIVALS = (
     "SELECT utterance, EXISTS (SELECT 1 FROM chosen AS c WHERE c.speaker = t.speaker AND c.prompt = t.prompt "
-    "AND c.utterance = t.utterance), faults, clipped, snr_db, created_at FROM takes AS t "
-    f"WHERE speaker = ? AND prompt = ? AND {_VERDICT} IS NOT 'rejected'"
+    f"AND c.utterance = t.utterance), {_VERDICT} IS 'accepted', faults, clipped, snr_db, created_at "
+    f"FROM takes AS t WHERE speaker = ? AND prompt = ? AND {_VERDICT} IS NOT 'rejected'"
 )
 Place = tuple[str, str, str]  # when it was made, speaker, utterance: the order of pages
 
@@ -120,17 +122,22 @@ class TakeIndex:
         return [Recorded(*values) for *values, _ in rows]
 
     def speaker_of(self, utterance: str) -> str:
-        """ "" where no take has this id."""
-        found = self._each("SELECT speaker FROM takes WHERE utterance = ? LIMIT 1", utterance)
+        """Also of one that was corrected since; "" where no take has or had this id."""
+        found = self._each(
+            "SELECT speaker FROM takes WHERE utterance = ? UNION ALL "
+            "SELECT speaker FROM takes WHERE corrected_from = ? AND corrected_from <> '' LIMIT 1",
+            *(utterance, utterance),
+        )
         return next((speaker for (speaker,) in found), "")
 
     def put(self, key: str, etag: str, take: RawUtterance) -> None:
-        stands = standing(take, chosen=False)
+        stands = standing(take, chosen=False, accepted=False)
         values = (
             *(key, etag, take.speaker, take.speaker_name, take.utterance, take.created_at),
             *(take.prompt_list, take.prompt_id, prompt_of(take), fold(take.text)),
             "".join(f" {check} " for check in take.accepted_anyway),
             *(take.levels.duration_s, stands.faults, stands.clipped_fraction, stands.snr_db),
+            take.corrected_from,
         )
         self._db.execute(f"INSERT OR REPLACE INTO takes VALUES ({', '.join('?' * len(values))})", values)
         self._db.execute("DELETE FROM unreadable WHERE key = ?", (key,))
@@ -215,8 +222,8 @@ class TakeIndex:
 
     def _rivals(self, speaker: str, prompt: str) -> list[Standing]:
         return [
-            Standing(name, bool(chosen), *more)
-            for name, chosen, *more in self._each(_RIVALS, speaker, prompt)
+            Standing(name, bool(chosen), bool(accepted), *more)
+            for name, chosen, accepted, *more in self._each(_RIVALS, speaker, prompt)
         ]
 
     def _each(self, sql: str, *values: Any) -> Iterator[Any]:

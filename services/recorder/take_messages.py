@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Literal
 
+from services.recorder.consents import ConsentText
 from services.recorder.exporting import CSV, JSONL, LJSPEECH, Table
 from services.recorder.labels import candidates
 from services.recorder.messages import levels, quality
@@ -47,6 +48,17 @@ def speaker(found: Speaker) -> pb.Speaker:
         invited=bool(record and record.token_sha256),
         takes=found.takes,
         minutes=found.minutes,
+        consent_version=record.consent_version if record else "",
+    )
+
+
+def consent_text(found: ConsentText) -> pb.ConsentText:
+    return pb.ConsentText(
+        language=found.language,
+        version=found.version,
+        text=found.text,
+        set_at=found.set_at,
+        current=found.current,
     )
 
 

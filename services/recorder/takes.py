@@ -5,30 +5,23 @@ import json
 import logging
 import threading
 import zlib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.recorder.catalogue import Catalogue
-from services.recorder.checks import (
-    Check,
-    Finding,
-    Heard,
-    Pcm16,
-    Refused,
-    decode_take,
-    find_faults,
-    refuse_useless,
-)
-from services.recorder.hearing import Hearing, Listener
+from services.recorder.checked import Checked, StoredTake
+from services.recorder.checks import Finding, Heard, Pcm16, Refused, decode_take, find_faults, refuse_useless
+from services.recorder.hearing import Listener
 from services.recorder.labels import Labels, candidates, check_prompt
 from services.recorder.ledger import SOURCE, Ledger
 from services.recorder.lookup import Lookup, no_take
-from services.recorder.quality import measure_quality, pace_of
+from services.recorder.quality import measure_quality
+from services.recorder.usual import usual_of
 from voxloom import audio, keys
 from voxloom.audio import Audio, Limits
 from voxloom.bus import EventBus, new_event
-from voxloom.errors import BadInput, Conflict
+from voxloom.errors import BadInput, Conflict, NotFound
 from voxloom.events import announce
 from voxloom.fingerprint import fingerprint
 from voxloom.forgotten import JOB_KIND, Clip, ForgetSpec, Kind, is_withdrawn
@@ -42,49 +35,6 @@ from voxloom.v1.events_pb2 import RecordingDeleted, RecordingStored
 CORPUS = "own"
 _NUM_LOCKS = 64
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StoredTake:
-    record: RawUtterance
-    record_key: str
-    already_stored: bool
-    findings: list[Finding]  # what is not good about it
-    hearing: Hearing | None = None
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A take that can be stored."""
-
-    clip: Audio
-    heard: Heard
-    findings: list[Finding]
-    limits: Limits
-    hearing: Hearing | None = None
-
-    @property
-    def faults(self) -> list[str]:
-        """Names of checks that failed."""
-        return [finding.check for finding in self.findings if not finding.is_hint]
-
-    def refuse_text(self, accepted: Collection[str]) -> None:
-        """BadInput when nobody can say so much in that time, unless that was `accepted` before."""
-        for finding in self.findings:
-            if finding.check is Check.TOO_FAST and finding.check not in accepted:
-                raise BadInput(finding.message)
-
-    def refuse_faults(self, refused: Refused = Refused.ALL) -> None:
-        """BadInput with every reason, if there is one to refuse the take."""
-        faults = [finding for finding in self.findings if not finding.is_hint]
-        spoiling = [finding for finding in faults if self._spoils(finding)]
-        reasons = {Refused.ALL: faults, Refused.SPOILING: spoiling, Refused.NONE: []}[refused]
-        if reasons:
-            raise BadInput("; ".join(finding.message for finding in faults))
-
-    def _spoils(self, fault: Finding) -> bool:
-        clipped = self.heard.levels.clipped_fraction > self.limits.max_clipped
-        return fault.check is Check.TOO_FAST or (fault.check is Check.CLIPPED and clipped)
 
 
 class Takes:
@@ -121,13 +71,13 @@ class Takes:
     def _measure(self, labels: Labels, clip: Audio, levels: AudioLevels, listen: bool = False) -> Checked:
         heard = Heard(labels.text, levels, measure_quality(clip.samples, labels.text))
         earlier = self._ledger.recent(labels.speaker)
-        pace = pace_of(
+        usual = usual_of(
             (take.text, take.quality)
             for take in earlier
             if take.quality and not take.accepted_anyway and take.language == labels.language
         )
         hearing = self._listener.hear(clip.samples, labels) if listen and self._listener else None
-        return Checked(clip, heard, find_faults(heard, pace, hearing), self._limits, hearing)
+        return Checked(clip, heard, find_faults(heard, usual, hearing), self._limits, hearing)
 
     def add(
         self,
@@ -151,8 +101,12 @@ class Takes:
 
     def correct(self, speaker: str, utterance: str, text: str) -> StoredTake:
         """Stores the same audio with the words that were said, then deletes the take with the other words; a
-        verdict on that is none on this. NotFound, or BadInput for words that cannot be those."""
-        old = self._lookup.find(speaker, utterance)
+        verdict on that is none on this. Done again, it changes nothing and is answered alike. NotFound, or
+        BadInput for words that cannot be those."""
+        try:
+            old = self._lookup.find(speaker, utterance)
+        except NotFound:
+            return self._corrected(speaker, utterance, check_prompt(text))
         labels = Labels(check_prompt(text), old.speaker, old.speaker_name, old.language)
         if labels.text == old.text:
             return StoredTake(old, keys.raw_record(SOURCE, old.speaker, utterance), True, [])
@@ -164,10 +118,28 @@ class Takes:
             "text": labels.text,
             "quality": checked.heard.quality,
             "accepted_anyway": checked.faults,
+            "corrected_from": utterance,
         }
         take = self._tell(self._write(old.model_copy(update=new), wav, checked.findings))
         self._remove(old.speaker, utterance)
         return take
+
+    def _corrected(self, speaker: str, utterance: str, text: str) -> StoredTake:
+        """The take that came of a correction whose answer was lost, and perhaps all that follows it too."""
+        for owner in self._lookup.owners(speaker, utterance):
+            for take in self._ledger.takes(owner):
+                if (take.corrected_from, take.text) == (utterance, text):
+                    return self._correct_again(take)
+        raise no_take(speaker, utterance)
+
+    def _correct_again(self, take: RawUtterance) -> StoredTake:
+        labels = Labels(take.text, take.speaker, take.speaker_name, take.language)
+        wav = self._store.get(keys.raw_audio(SOURCE, take.speaker, take.utterance))
+        findings = self._measure(labels, audio.decode(wav), take.levels).findings
+        key = keys.raw_record(SOURCE, take.speaker, take.utterance)
+        told = self._tell(StoredTake(take, key, True, findings))
+        self._remove(take.speaker, take.corrected_from)
+        return told
 
     def delete(self, speaker: str, utterance: str) -> None:
         """Removes a take and what was thought of it; `speaker` is the id or the name. NotFound when there is

@@ -10,11 +10,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import typer
 from service_process import ServiceProcess, code_of, eventually
 from typer.testing import CliRunner
 
 from voxloom import rpc
 from voxloom.cli import app
+from voxloom.cli.studio.consent import ask_once
+from voxloom.errors import BadInput
 from voxloom.v1 import recorder_pb2 as pb
 from voxloom.v1 import recorder_pb2_grpc
 
@@ -93,6 +96,35 @@ def test_takes_from_the_microphone_to_the_dataset(studio: Studio) -> None:
     voxloom("takes", "delete", corrected, "--speaker", "Ada", "--yes")
     assert takes("--prompt", "p2") == []
     assert "1 no longer judged" in voxloom("takes", "accept", "--undo", *best)
+
+
+def test_a_text_of_consent_is_set_and_who_agreed_to_it_is_known(studio: Studio, tmp_path: Path) -> None:
+    text = tmp_path / "ours.txt"
+    assert "voxloom's own text" in voxloom("speakers", "consent")
+    for words, version in (("First words.", "cy/1"), ("Second\nwords.", "cy/2")):
+        text.write_text(words, encoding="utf-8")
+        assert version in voxloom("speakers", "consent", str(text), "--language", "cy")
+        voxloom("speakers", "add", f"Agreed to {version}", "--consent", str(text), "--language", "cy")
+    assert agreed() >= {"Agreed to cy/1": "cy/1", "Agreed to cy/2": "cy/2"}.items()
+    assert "cy/2" in voxloom("speakers", "list")
+    asked = typer.Typer()
+    asked.command()(lambda: ask_once(studio.stub, "Agreed at the terminal", "cy", "CC0-1.0"))
+    shown = CliRunner().invoke(asked, input="y\n", catch_exceptions=False).output
+    assert "Second\nwords." in shown
+    assert ("Agreed at the terminal", "cy/2") in agreed()
+    assert "the text of voxloom" in voxloom("speakers", "consent", "--remove", "--language", "cy")
+    versions = json.loads(voxloom("speakers", "consent", "--json"))
+    assert [(each["version"], each["current"]) for each in versions] == [("cy/2", False), ("cy/1", False)]
+    text.write_text(" \n")
+    refused = CliRunner().invoke(app, ["speakers", "consent", str(text)])
+    assert isinstance(refused.exception, BadInput)
+
+
+def agreed() -> set[tuple[str, str]]:
+    """(speaker, version of the text of consent)"""
+    return {
+        (each["name"], each["consent_version"]) for each in json.loads(voxloom("speakers", "list", "--json"))
+    }
 
 
 def test_speakers_are_registered_and_invited(studio: Studio, tmp_path: Path) -> None:

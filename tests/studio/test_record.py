@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 from chromium import Browsers, kill, needs_chromium, new_context, profile
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Route, expect
 from protocol_process import KEY, address_of
 from record_page import RecordPage
 from service_process import ServiceProcess, eventually
@@ -113,6 +113,74 @@ def test_the_text_becomes_what_is_said(person: RecordPage, stored: Stored) -> No
     person.speak()
     person.wait_stored()
     stored("Enter twenty-one.", 1)
+
+
+def test_the_text_becomes_what_was_said(person: RecordPage, stored: Stored) -> None:
+    """Of a take that is stored; also when the answer of the first try was lost on the way."""
+    first = _read(person, stored)
+    _correct(person, "Enter twenty-one.")
+    expect(person.page.get_by_role("status").filter(has_text="has the new text")).to_be_visible()
+    [(record, wav)] = stored("Enter twenty-one.", 1)
+    assert not stored(first, 0)
+    assert wav.exists()
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    person.page.route("**/rpc/recorder/CorrectTake", lose)
+    _correct(person, "Enter twenty-two.")
+    expect(person.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    [(again, _)] = stored("Enter twenty-two.", 1)
+    assert again["corrected_from"] == record["utterance"]
+    person.page.unroute("**/rpc/recorder/CorrectTake")
+    _correct(person, "Enter twenty-two.")
+    expect(person["#prompt"]).to_have_text("Enter twenty-two.")
+    person.press("Delete")
+    expect(person.page.get_by_role("dialog")).to_contain_text("Enter twenty-two.")
+    person.press("Enter")  # its button has the focus
+    stored("Enter twenty-two.", 0)  # by its new id
+
+
+def test_words_that_cannot_be_those_leave_the_take_as_it_was(person: RecordPage, stored: Stored) -> None:
+    first = _read(person, stored)
+    _correct(person, "1 2 3")
+    expect(person.page.get_by_role("alert")).to_contain_text("has no letters")
+    stored(first, 1)
+
+
+def test_a_take_on_its_way_is_stored_with_the_text_as_corrected(
+    person: RecordPage, context: BrowserContext, stored: Stored
+) -> None:
+    context.set_offline(True)
+    first = person.prompt
+    person.speak()
+    expect(person["#waiting"]).not_to_be_empty()
+    if person.prompt != first:
+        person.press("ArrowLeft")
+    _correct(person, "Enter twenty-one.")
+    context.set_offline(False)
+    person.wait_stored()
+    stored("Enter twenty-one.", 1)
+    stored(first, 0)
+
+
+def _read(person: RecordPage, stored: Stored) -> str:
+    """The first prompt, which is stored and shown."""
+    first = person.prompt
+    person.speak()
+    person.wait_stored()
+    stored(first, 1)
+    if person.prompt != first:
+        person.press("ArrowLeft")
+    expect(person["#prompt"]).to_have_text(first)
+    return first
+
+
+def _correct(person: RecordPage, text: str) -> None:
+    person.press("e")
+    person.page.get_by_label("As it was said").fill(text)
+    person.press("Enter")
 
 
 def test_takes_wait_for_the_network(person: RecordPage, context: BrowserContext, stored: Stored) -> None:

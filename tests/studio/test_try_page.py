@@ -1,14 +1,18 @@
 """The try page in a real browser, on a model that hears tones: by microphone, by file, and without either."""
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from chromium import LAPTOP, PHONE, Browsers, launch, needs_chromium, new_context, serious_faults
+from integration import bundle_maker
 from playwright.sync_api import Browser, Page, Request, expect
 from protocol_process import address_of, promote, speaking, wav
 from service_process import ServiceProcess
+
+from voxloom.audio import encode_wav
 
 pytestmark = needs_chromium
 SAID = "bed cafe had a bag"
@@ -78,6 +82,32 @@ def test_a_file_is_read_word_by_word_with_the_keyboard(page: Page, tmp_path: Pat
     expect(page.locator(".about")).to_contain_text("“cafe”")
 
 
+def test_a_file_that_is_dropped_is_heard(page: Page) -> None:
+    page.goto("/try")
+    expect(page.locator("#model")).to_contain_text("m-tones")
+    _drag(page, "dragover")
+    expect(page.locator(".drop")).to_have_class(re.compile(r"\bover\b"))
+    _drag(page, "dragleave")
+    expect(page.locator(".drop")).not_to_have_class(re.compile(r"\bover\b"))
+    _drag(page, "dragover")
+    _drag(page, "drop")
+    expect(page.locator(".drop")).not_to_have_class(re.compile(r"\bover\b"))
+    expect(page.locator("#state")).to_contain_text("dropped.wav")
+    expect(page.locator("#state")).to_contain_text("5 words by m-tones")
+    expect(page.locator(".finals p")).to_contain_text(SAID)
+    assert page.url.endswith("/try")  # a browser opens a dropped file where a page does not take it
+
+
+def test_the_text_is_copied(page: Page, tmp_path: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/try")
+    _choose(page, tmp_path, SAID)
+    page.get_by_role("button", name="Copy the text").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == SAID
+
+
 def test_subtitles_have_the_words_at_their_times(page: Page, tmp_path: Path) -> None:
     page.goto("/try")
     _choose(page, tmp_path, SAID)
@@ -96,6 +126,24 @@ def test_alternatives_are_shown_if_asked_for(page: Page, tmp_path: Path) -> None
     _choose(page, tmp_path, "bed")
     page.get_by_text("2 other ways to hear it").click()
     assert page.locator(".others li").count() == 2
+
+
+def test_hot_words_are_heard_where_both_could_be(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.wav"
+    path.write_bytes(encode_wav(0.75 * bundle_maker.say("bag") + 0.25 * bundle_maker.say("bad")))
+    page.goto("/try")
+    page.set_input_files("#file", path)
+    expect(page.locator(".finals p")).to_contain_text("bag")
+    page.get_by_text("Hot words and alternatives").click()
+    page.get_by_label("Words that it may hold").fill("cafe, bad")
+    page.get_by_label("How much likelier").fill("3")
+    expect(page.locator("#file")).to_be_enabled()
+    page.set_input_files("#file", path)
+    expect(page.locator(".finals p")).to_contain_text("bad")
+    page.get_by_label("Words that it may hold").fill("bad, xyz")
+    expect(page.locator("#file")).to_be_enabled()
+    page.set_input_files("#file", path)
+    expect(page.get_by_role("alert")).to_contain_text("cannot write: x, y, z")
 
 
 def test_a_long_recording_comes_piece_by_piece(page: Page, tmp_path: Path) -> None:
@@ -162,6 +210,20 @@ def test_no_serious_fault_and_a_small_first_load(
     assert serious_faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     context.close()
+
+
+def _drag(page: Page, kind: str) -> None:
+    """As a browser tells it: with a file that says the sentence."""
+    page.evaluate(
+        """([kind, data]) => {
+            const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "dropped.wav", { type: "audio/wav" }));
+            const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+            document.querySelector(".drop").dispatchEvent(event);
+        }""",
+        [kind, base64.b64encode(wav(SAID)).decode()],
+    )
 
 
 def _choose(page: Page, folder: Path, text: str) -> None:

@@ -15,7 +15,14 @@ from voxloom.best_take import Standing, best, prompt_of
 from voxloom.manifest import AudioLevels, RawUtterance, TakeQuality
 from voxloom.reviews import Review, Reviews
 
-GOOD = {"chosen": False, "faults": 0, "clipped_fraction": 0.0, "snr_db": 30.0, "created_at": "2026-01-01"}
+GOOD = {
+    "chosen": False,
+    "accepted": False,
+    "faults": 0,
+    "clipped_fraction": 0.0,
+    "snr_db": 30.0,
+    "created_at": "2026-01-01",
+}
 
 
 def standing(utterance: str, **fields: Any) -> Standing:
@@ -26,6 +33,8 @@ def standing(utterance: str, **fields: Any) -> Standing:
     ("better", "worse"),
     [
         ({"chosen": True, "faults": 3, "snr_db": 5.0}, {}),
+        ({"chosen": True}, {"accepted": True}),
+        ({"accepted": True, "faults": 3, "snr_db": 5.0, "created_at": "2025"}, {}),
         ({"snr_db": 13.0}, {"faults": 1, "snr_db": 40.0}),
         ({"snr_db": 20.0}, {"clipped_fraction": 0.01, "snr_db": 35.0}),
         ({"snr_db": 31.0}, {"created_at": "2026-02-01"}),
@@ -40,7 +49,9 @@ def test_the_better_take_wins_in_either_order(better: dict[str, Any], worse: dic
 
 
 def take(number: int, **fields: Any) -> RawUtterance:
-    measured = dict.fromkeys(TakeQuality.model_fields, 0.0) | {"snr_db": fields.pop("snr_db", 30.0)}
+    measured = dict.fromkeys(set(TakeQuality.model_fields) - {"voice"}, 0.0) | {
+        "snr_db": fields.pop("snr_db", 30.0)
+    }
     levels = AudioLevels(
         duration_s=5.0,
         peak_dbfs=-3,
@@ -68,11 +79,15 @@ def take(number: int, **fields: Any) -> RawUtterance:
     )
 
 
-def reviews_of(takes: list[RawUtterance], rejected: set[str], chosen: set[str]) -> dict[str, Reviews]:
+def reviews_of(
+    takes: list[RawUtterance], rejected: set[str], chosen: set[str], accepted: frozenset[str] = frozenset()
+) -> dict[str, Reviews]:
+    """What is both is rejected."""
+    judged = dict.fromkeys(accepted, "accepted") | dict.fromkeys(rejected, "rejected")
     by_speaker = {}
     for name in {each.speaker for each in takes}:
         own = [each for each in takes if each.speaker == name]
-        verdicts = {each.utterance: "rejected" if each.utterance in rejected else "accepted" for each in own}
+        verdicts = {each.utterance: judged[each.utterance] for each in own if each.utterance in judged}
         by_speaker[name] = Reviews(
             speaker=name,
             takes={key: Review(verdict=verdict, at="") for key, verdict in verdicts.items()},  # type: ignore[arg-type]
@@ -120,12 +135,18 @@ some_takes = st.lists(
 def test_what_the_list_calls_best_is_what_datasets_have(takes: list[RawUtterance], data: Any) -> None:
     names = st.sets(st.sampled_from([each.utterance for each in takes]))
     rejected = data.draw(names)
-    reviews = reviews_of(takes, rejected, data.draw(names))
+    accepted = data.draw(names) - rejected
+    reviews = reviews_of(takes, rejected, data.draw(names), frozenset(accepted))
     kept, dropped = in_dataset(takes, reviews)
     assert in_list(takes, reviews) == kept
     assert dropped.get(Drop.REJECTED, 0) == len(rejected)
     assert len(kept) + sum(dropped.values()) == len(takes)
     assert not kept & rejected
+    chosen = {each for found in reviews.values() for each in found.chosen.values()} - rejected
+    beaten = {prompt_of(each) + each.speaker for each in takes if each.utterance in accepted - kept}
+    for each in takes:
+        if each.utterance in kept - accepted - chosen:
+            assert not prompt_of(each) or prompt_of(each) + each.speaker not in beaten
     one_of_each = [
         (each.speaker, prompt_of(each)) for each in takes if each.utterance in kept and prompt_of(each)
     ]

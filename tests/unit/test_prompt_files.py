@@ -84,6 +84,13 @@ def test_what_is_left_out_is_counted_with_an_example() -> None:
     assert dict(found.refused) == {"duplicate": 1, "not_readable": 4, "bad_row": 1}
     assert "a.txt:3" in found.examples["not_readable"]
     assert all(example.isprintable() for example in found.examples.values())
+    assert [why for why, _ in found.lines] == ["duplicate", *["not_readable"] * 3, "bad_row", "not_readable"]
+    assert [where.split(":")[1].split()[0] for _, where in found.lines] == ["2", "3", "4", "5", "6", "7"]
+
+
+def test_a_hundred_refused_lines_are_told() -> None:
+    found = read_prompts({"a.txt": b"go left\n" + b"123\n" * 150})
+    assert (len(found.lines), found.refused["not_readable"]) == (100, 150)
 
 
 def test_too_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

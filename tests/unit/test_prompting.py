@@ -86,7 +86,11 @@ class TestLists:
             ("fish", 4),
         ]
         again = studio.prompting.add("fish", "cy", {"fish.txt": b"pysgodyn\n"})
-        assert again.replaced
+        assert again.replaced is not None
+        assert (again.added, again.removed) == (1, 4)
+        more = studio.prompting.add("fish", "cy", {"fish.txt": b"Pysgodyn!\ndau\ntri\n"})
+        assert (more.added, more.removed) == (2, 0)
+        again = studio.prompting.add("fish", "cy", {"fish.txt": b"pysgodyn\n"})
         assert studio.prompting.lists.get("fish") == again.prompts
         assert again.prompts.language == "cy"
         assert "txt: fish.txt" in again.prompts.origin

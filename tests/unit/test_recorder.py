@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.recorder.checked import StoredTake
 from services.recorder.checks import Pcm16
 from services.recorder.labels import Labels, check_labels, is_id, speaker_id
 from services.recorder.sweep import PERIOD_S, Sweep
-from services.recorder.takes import StoredTake, Takes
+from services.recorder.takes import Takes
 from voxloom import audio, keys
 from voxloom.bus import Event, MemoryBus
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable

@@ -128,7 +128,7 @@ class TestCorrection:
         key = keys.raw_record("user_recorded", new.speaker, new.utterance)
         assert read_model(studio.store, key, RawUtterance) == new
         assert studio.store.get(key.replace(".json", ".wav")) == sound
-        same = {"text", "utterance", "quality", "accepted_anyway"}
+        same = {"text", "utterance", "quality", "accepted_anyway", "corrected_from"}
         assert new.model_dump(exclude=same) == old.model_dump(exclude=same)
         assert new.text == "go left at the ridge"
         assert [info.key for info in list_all(studio.store, "raw/")] == [key, key.replace(".json", ".wav")]
@@ -154,6 +154,26 @@ class TestCorrection:
         with pytest.raises(BadInput, match=says):
             studio.takes.correct("Ada", take.utterance, text)
         assert studio.listed() == [take.utterance]
+
+    @pytest.mark.parametrize("speaker", ["Ada", ADA, ""])
+    def test_a_correction_whose_answer_was_lost_can_be_sent_again(self, studio: Studio, speaker: str) -> None:
+        old = studio.read("go left at the bridge")
+        first = studio.takes.correct(speaker, old.utterance, "go left at the ridge")
+        before = {info.key: info.etag for info in list_all(studio.store, "raw/")}
+        again = studio.takes.correct(speaker, old.utterance, " go left at the ridge ")
+        assert (again.record, again.record_key) == (first.record, first.record_key)
+        assert again.findings == first.findings
+        assert {info.key: info.etag for info in list_all(studio.store, "raw/")} == before
+        with pytest.raises(NotFound, match=old.utterance):
+            studio.takes.correct(speaker, old.utterance, "go left at the fridge")
+
+    def test_one_that_was_cut_off_is_finished(self, studio: Studio) -> None:
+        old = studio.read("go left at the bridge")
+        new = studio.takes.correct("Ada", old.utterance, "go left at the ridge").record
+        studio.store.put(keys.raw_audio("user_recorded", ADA, old.utterance), b"was not deleted")
+        again = studio.takes.correct("Ada", old.utterance, "go left at the ridge").record
+        assert again == new
+        assert not exists(studio.store, keys.raw_audio("user_recorded", ADA, old.utterance))
 
     def test_nothing_to_correct(self, studio: Studio) -> None:
         with pytest.raises(NotFound, match="'Ada' has no recording u-none"):

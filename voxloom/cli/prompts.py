@@ -70,7 +70,11 @@ def add(
     if json_:
         print_json(_imported(answer))
         return
-    again = ", in place of the list of that name" if answer.replaced else ""
+    again = (
+        f", in place of the list of that name: {answer.added} new, {answer.removed} no more in it"
+        if answer.replaced
+        else ""
+    )
     say(f"{answer.list.name}: {answer.list.prompts} prompts ({answer.list.language}, {answer.format}){again}")
     for reason, count in sorted(answer.refused.items()):
         say(f"  left out: {count} {reason} ({answer.examples[reason]})", "yellow")
@@ -255,5 +259,12 @@ def _list(prompts: pb.PromptList) -> dict[str, Any]:
 
 
 def _imported(answer: pb.ImportPromptsResponse) -> dict[str, Any]:
+    changed = {"added": answer.added, "removed": answer.removed}
     counts = {"refused": dict(answer.refused), "examples": dict(answer.examples)}
-    return {"list": _list(answer.list), "format": answer.format, "replaced": answer.replaced, **counts}
+    return {
+        "list": _list(answer.list),
+        "format": answer.format,
+        "replaced": answer.replaced,
+        **changed,
+        **counts,
+    }

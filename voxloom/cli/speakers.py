@@ -68,6 +68,45 @@ def add(
 
 
 @app.command()
+def consent(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Your text, UTF-8; without it, what is set.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the text, BCP 47.")] = "en",
+    remove: Annotated[bool, typer.Option("--remove", help="Show voxloom's own text again.")] = False,
+    json_: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Set the text that new speakers are asked to agree to, in your organisation's own words.
+
+    Every version is kept, and each speaker's record says which one they agreed to, beside its words. Who
+    agreed before a change is not asked again.
+
+    \b
+    Example:  voxloom speakers consent our-text.txt --language de
+    """
+    if file is not None and remove:
+        raise BadInput("a FILE sets a text, --remove takes it back; give one of both")
+    with client("recorder", data) as recorder:
+        if file is not None or remove:
+            text = _read_consent(file) if file else ""
+            if file is not None and not text.strip():
+                raise BadInput(f"{file} is empty; to show voxloom's own text again: --remove")
+            wanted = pb.SetConsentTextRequest(language=language, text=text)
+            set_ = recorder.SetConsentText(wanted, timeout=CALL_TIMEOUT_S)
+        texts = recorder.ListConsentTexts(pb.ListConsentTextsRequest(), timeout=CALL_TIMEOUT_S).texts
+    if json_:
+        print_json([_as_dict(each) for each in texts])
+    elif file is not None or remove:
+        say(f"shown from now on in {set_.language}: {set_.version or 'the text of voxloom'}", "green")
+    elif not texts:
+        say("speakers are shown voxloom's own text; set yours: voxloom speakers consent FILE --language en")
+    else:
+        header = ("version", "set", "shown", "text")
+        table(header, ((t.version, when(t.set_at), "yes" if t.current else "-", t.text) for t in texts))
+
+
+@app.command()
 def invite(
     speaker: Annotated[str, typer.Argument(help="Name or id of somebody who is registered.")],
     json_: JsonOption = False,
@@ -105,11 +144,16 @@ def _row(speaker: pb.Speaker) -> tuple[object, ...]:
         speaker.id,
         speaker.takes,
         f"{speaker.minutes:.1f}",
-        when(speaker.consented_at) or "no consent kept",
+        _agreed(speaker),
         "yes" if speaker.invited else "-",
         speaker.licence or "-",
     )
 
 
-def _as_dict(speaker: pb.Speaker) -> dict[str, Any]:
-    return {field.name: getattr(speaker, field.name) for field in pb.Speaker.DESCRIPTOR.fields}
+def _agreed(speaker: pb.Speaker) -> str:
+    at = when(speaker.consented_at) or "no consent kept"
+    return f"{at}, {speaker.consent_version}" if speaker.consent_version else at
+
+
+def _as_dict(message: pb.Speaker | pb.ConsentText) -> dict[str, Any]:
+    return {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}

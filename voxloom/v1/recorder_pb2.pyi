@@ -178,7 +178,7 @@ class DeleteRecordingResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Speaker(_message.Message):
-    __slots__ = ("id", "name", "language", "licence", "consent", "consented_at", "invited", "takes", "minutes")
+    __slots__ = ("id", "name", "language", "licence", "consent", "consented_at", "invited", "takes", "minutes", "consent_version")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -188,6 +188,7 @@ class Speaker(_message.Message):
     INVITED_FIELD_NUMBER: _ClassVar[int]
     TAKES_FIELD_NUMBER: _ClassVar[int]
     MINUTES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     language: str
@@ -197,7 +198,46 @@ class Speaker(_message.Message):
     invited: bool
     takes: int
     minutes: float
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., language: _Optional[str] = ..., licence: _Optional[str] = ..., consent: _Optional[str] = ..., consented_at: _Optional[str] = ..., invited: bool = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ...) -> None: ...
+    consent_version: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., language: _Optional[str] = ..., licence: _Optional[str] = ..., consent: _Optional[str] = ..., consented_at: _Optional[str] = ..., invited: bool = ..., takes: _Optional[int] = ..., minutes: _Optional[float] = ..., consent_version: _Optional[str] = ...) -> None: ...
+
+class ConsentText(_message.Message):
+    __slots__ = ("language", "version", "text", "set_at", "current")
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SET_AT_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    version: str
+    text: str
+    set_at: str
+    current: bool
+    def __init__(self, language: _Optional[str] = ..., version: _Optional[str] = ..., text: _Optional[str] = ..., set_at: _Optional[str] = ..., current: bool = ...) -> None: ...
+
+class SetConsentTextRequest(_message.Message):
+    __slots__ = ("language", "text")
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    text: str
+    def __init__(self, language: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class GetConsentTextRequest(_message.Message):
+    __slots__ = ("language",)
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    def __init__(self, language: _Optional[str] = ...) -> None: ...
+
+class ListConsentTextsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListConsentTextsResponse(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedCompositeFieldContainer[ConsentText]
+    def __init__(self, texts: _Optional[_Iterable[_Union[ConsentText, _Mapping]]] = ...) -> None: ...
 
 class RegisterSpeakerRequest(_message.Message):
     __slots__ = ("name", "language", "licence", "consent")
@@ -426,7 +466,7 @@ class ImportPromptsRequest(_message.Message):
     def __init__(self, list: _Optional[_Union[PromptListHead, _Mapping]] = ..., file: _Optional[_Union[PromptFilePart, _Mapping]] = ...) -> None: ...
 
 class ImportPromptsResponse(_message.Message):
-    __slots__ = ("list", "format", "refused", "examples", "replaced")
+    __slots__ = ("list", "format", "refused", "examples", "replaced", "added", "removed", "refused_lines")
     class RefusedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -446,12 +486,26 @@ class ImportPromptsResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_LINES_FIELD_NUMBER: _ClassVar[int]
     list: PromptList
     format: str
     refused: _containers.ScalarMap[str, int]
     examples: _containers.ScalarMap[str, str]
     replaced: bool
-    def __init__(self, list: _Optional[_Union[PromptList, _Mapping]] = ..., format: _Optional[str] = ..., refused: _Optional[_Mapping[str, int]] = ..., examples: _Optional[_Mapping[str, str]] = ..., replaced: bool = ...) -> None: ...
+    added: int
+    removed: int
+    refused_lines: _containers.RepeatedCompositeFieldContainer[RefusedLine]
+    def __init__(self, list: _Optional[_Union[PromptList, _Mapping]] = ..., format: _Optional[str] = ..., refused: _Optional[_Mapping[str, int]] = ..., examples: _Optional[_Mapping[str, str]] = ..., replaced: bool = ..., added: _Optional[int] = ..., removed: _Optional[int] = ..., refused_lines: _Optional[_Iterable[_Union[RefusedLine, _Mapping]]] = ...) -> None: ...
+
+class RefusedLine(_message.Message):
+    __slots__ = ("reason", "where")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    where: str
+    def __init__(self, reason: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
 class RemovePromptListRequest(_message.Message):
     __slots__ = ("name",)

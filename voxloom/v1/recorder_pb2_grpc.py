@@ -68,6 +68,21 @@ class RecorderServiceStub(object):
                 request_serializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.SerializeToString,
                 response_deserializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.FromString,
                 _registered_method=True)
+        self.SetConsentText = channel.unary_unary(
+                '/voxloom.v1.RecorderService/SetConsentText',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.SetConsentTextRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ConsentText.FromString,
+                _registered_method=True)
+        self.GetConsentText = channel.unary_unary(
+                '/voxloom.v1.RecorderService/GetConsentText',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.GetConsentTextRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ConsentText.FromString,
+                _registered_method=True)
+        self.ListConsentTexts = channel.unary_unary(
+                '/voxloom.v1.RecorderService/ListConsentTexts',
+                request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsRequest.SerializeToString,
+                response_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsResponse.FromString,
+                _registered_method=True)
         self.ListTakes = channel.unary_unary(
                 '/voxloom.v1.RecorderService/ListTakes',
                 request_serializer=voxloom_dot_v1_dot_recorder__pb2.ListTakesRequest.SerializeToString,
@@ -188,6 +203,28 @@ class RecorderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetConsentText(self, request, context):
+        """The text that new speakers are asked to agree to, in place of the one before; every version is kept. Empty takes it
+        back: then voxloom's own is shown. The same text again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsentText(self, request, context):
+        """The text in a language, or in that language anywhere (de for de-AT); an empty one where none was set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsentTexts(self, request, context):
+        """Every version in every language, by language, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTakes(self, request, context):
         """Takes, the newest first, of one speaker or of all.
         """
@@ -211,14 +248,16 @@ class RecorderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChooseTake(self, request, context):
-        """Of several takes of one prompt datasets have one: the chosen one, else the best by its checks.
+        """Of several takes of one prompt datasets have one: the chosen one, else an accepted one, else the
+        best by its checks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CorrectTake(self, request, context):
-        """The same audio with the words that were said: stored under a new utterance id, the old one is deleted.
+        """The same audio with the words that were said: stored under a new utterance id, the old one is deleted. Sent
+        again it changes nothing and is answered alike, with `already_stored`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,6 +352,21 @@ def add_RecorderServiceServicer_to_server(servicer, server):
                     servicer.InviteSpeaker,
                     request_deserializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.FromString,
                     response_serializer=voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.SerializeToString,
+            ),
+            'SetConsentText': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsentText,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.SetConsentTextRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ConsentText.SerializeToString,
+            ),
+            'GetConsentText': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsentText,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.GetConsentTextRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ConsentText.SerializeToString,
+            ),
+            'ListConsentTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsentTexts,
+                    request_deserializer=voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsRequest.FromString,
+                    response_serializer=voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsResponse.SerializeToString,
             ),
             'ListTakes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTakes,
@@ -546,6 +600,87 @@ class RecorderService(object):
             '/voxloom.v1.RecorderService/InviteSpeaker',
             voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerRequest.SerializeToString,
             voxloom_dot_v1_dot_recorder__pb2.InviteSpeakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsentText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/SetConsentText',
+            voxloom_dot_v1_dot_recorder__pb2.SetConsentTextRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ConsentText.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsentText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/GetConsentText',
+            voxloom_dot_v1_dot_recorder__pb2.GetConsentTextRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ConsentText.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsentTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxloom.v1.RecorderService/ListConsentTexts',
+            voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsRequest.SerializeToString,
+            voxloom_dot_v1_dot_recorder__pb2.ListConsentTextsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,7 +22,7 @@ def ask_once(recorder: Any, speaker: str, language: str, licence: str) -> None:
     """Registers somebody who is new, with their yes; BadInput without it."""
     if _is_known(recorder, speaker):
         return
-    text = TEXT.format(licence=licence)
+    text = _own_text(recorder, language) or TEXT.format(licence=licence)
     say(f"{speaker} is new here.", "bold")
     say(text)
     if not typer.confirm(f"{speaker}, do you agree?", default=False):
@@ -34,6 +34,17 @@ def ask_once(recorder: Any, speaker: str, language: str, licence: str) -> None:
         if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
             raise
         say("this recorder keeps no register of speakers: your consent is written down nowhere", "yellow")
+
+
+def _own_text(recorder: Any, language: str) -> str:
+    """Of the organisation; "" where it has none."""
+    try:
+        wanted = pb.GetConsentTextRequest(language=language)
+        return str(recorder.GetConsentText(wanted, timeout=CALL_TIMEOUT_S).text)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+            raise
+        return ""
 
 
 def _is_known(recorder: Any, speaker: str) -> bool:

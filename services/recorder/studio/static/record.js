@@ -1,6 +1,7 @@
 /** The record page: puts its parts together. What a person does there is in record/desk.js. */
 
 import { attempt, el, find, say, start } from "./shell.js";
+import { addList } from "./record/add_list.js";
 import { Desk } from "./record/desk.js";
 import * as keys from "./record/keys.js";
 import { Microphone, Trouble } from "./microphone.js";
@@ -35,6 +36,7 @@ class Page {
       device: (id) => this.useDevice(id),
       room: () => this.checkRoom(),
       keys: keys.showKeys,
+      add: caller.admin ? () => attempt(() => this.addList()) : undefined,
       invite: caller.admin && !caller.open ? () => attempt(() => people.invite(this.speaker)) : undefined,
     });
   }
@@ -96,6 +98,17 @@ class Page {
     await this.openSession();
     if (this.desk.microphone) this.setup.showMicrophone(this.desk.microphone);
     else await this.offerMicrophone();
+  }
+
+  async addList() {
+    const added = await addList(this.speaker.language || "en");
+    if (!added) return;
+    this.lists = await promptLists();
+    settings.lists = { ...settings.lists, [this.speaker.name]: added };
+    this.setup.draw(this.people ?? [], this.speaker, this.lists, added);
+    await this.setup.showMicrophone(this.desk.microphone);
+    await this.openSession();
+    find("#list").focus();
   }
 
   async openSession() {

@@ -9,7 +9,7 @@ function open(title, body, buttons) {
       "form",
       { method: "dialog", class: "stack" },
       el("h2", { id: "asked" }, title),
-      ...body,
+      ...body.filter((each) => each != null),
       el("div", { class: "row" }, ...buttons),
     );
     const dialog = el("dialog", { class: "card", "aria-labelledby": "asked" }, form);

@@ -51,18 +51,37 @@ async function register(request) {
   return speaker;
 }
 
+/** Shows the studio's own text in a language, or this page's where it has none or does not answer; what `shown` says is
+ *  what somebody agrees to. */
+async function showConsent(shown, language) {
+  let found = { text: "" };
+  try {
+    found = await call("recorder/GetConsentText", { language });
+  } catch (error) {
+    if (!["OFFLINE", "UNIMPLEMENTED", "UNAVAILABLE", "INVALID_ARGUMENT"].includes(error.code)) throw error;
+  }
+  const text = found.text || CONSENT;
+  if (shown.textContent === text) return;
+  shown.textContent = text;
+  shown.lang = found.text ? found.language : "en";
+  const agree = find("#agree");
+  if (agree) agree.checked = false; // it was another text
+}
+
 /** Somebody with takes who never agreed to anything. */
 export const isToAgree = (speaker) => speaker.consent === "";
 
 /** Asks a new speaker, or one who is to agree; the speaker, once they agreed. `cancel`: there is somebody to go
  *  back to. */
-export function welcome(main, { cancel = false, known = {} } = {}) {
+export async function welcome(main, { cancel = false, known = {} } = {}) {
+  const shown = el("p", { id: "consent-text", "aria-live": "polite" });
+  await showConsent(shown, known.language || "en");
   return new Promise((resolve) => {
     const submit = (event) => {
       event.preventDefault();
       const { name, language, licence } = Object.fromEntries(new FormData(event.target));
       attempt(async () =>
-        resolve(await register({ name: name.trim(), language, licence, consent: CONSENT })),
+        resolve(await register({ name: name.trim(), language, licence, consent: shown.textContent })),
       );
     };
     const back = cancel ? el("button", { type: "button", onclick: () => resolve(null) }, "Cancel") : null;
@@ -96,10 +115,11 @@ export function welcome(main, { cancel = false, known = {} } = {}) {
           required: true,
           pattern: "[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*",
           size: 8,
+          onchange: ({ target }) => attempt(() => showConsent(shown, target.value)),
         }),
         el("datalist", { id: "languages" }, ...LANGUAGES.map((tag) => el("option", { value: tag }))),
         licences(),
-        el("div", { class: "box plain" }, el("h2", {}, "Consent"), el("p", { id: "consent-text" }, CONSENT)),
+        el("div", { class: "box plain" }, el("h2", {}, "Consent"), shown),
         el(
           "label",
           { class: "row pick" },

@@ -76,7 +76,7 @@ export function listFor(speaker, lists) {
 }
 
 export class Setup {
-  /** `on`: {speaker(name), list(name), order(name), device(id), room(), keys()}, perhaps `invite()` */
+  /** `on`: {speaker(name), list(name), order(name), device(id), room(), keys()}, perhaps `invite()` and `add()` */
   constructor(on) {
     this.on = on;
     this.microphones = el("span", {});
@@ -109,6 +109,8 @@ export class Setup {
         tick("auto-stop", "Stop by itself after the sentence", "autoStop"),
         tick("auto-next", "Go on when the take is good", "autoNext"),
         this.room,
+        this.on.add &&
+          el("button", { type: "button", id: "add-list", onclick: () => this.on.add() }, "Add a list…"),
         this.on.invite &&
           el(
             "button",

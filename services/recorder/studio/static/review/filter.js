@@ -21,6 +21,7 @@ const CHECKS = [
   "too_fast",
   "too_slow",
   "other_pace",
+  "other_sound",
   "low_rate",
   "dc_offset",
   "silence",

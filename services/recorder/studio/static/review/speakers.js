@@ -28,10 +28,11 @@ export class Speakers {
 
   #consent(speaker) {
     if (!speaker.consented_at) return el("span", { class: "soft" }, "not registered");
+    const version = speaker.consent_version ? `, text ${speaker.consent_version}` : "";
     const open = () =>
       show(
         `What ${speaker.name} agreed to`,
-        el("p", { class: "soft" }, when(speaker.consented_at)),
+        el("p", { class: "soft" }, `${when(speaker.consented_at)}${version}`),
         el("blockquote", {}, speaker.consent),
       );
     return el(

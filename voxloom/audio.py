@@ -1,7 +1,7 @@
 """Bytes from outside become 16 kHz mono samples here, or a clear refusal; levels and faults of a clip."""
 
 import io
-import wave
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +29,7 @@ _HUM_WINDOW = 40  # 2.5 ms
 _LOUDEST = 12  # frames looked at first
 _FULL_SCALE = 0.999  # a sample this near to 1 counts as clipped
 _FLOOR_DBFS = -120.0
+_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # 44 bytes
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def decode_pcm16(data: bytes, rate_hz: int, channels: int) -> Audio:
 
 def encode_wav(samples: Samples) -> bytes:
     """16-bit mono WAV; what was decoded from 16-bit audio at 16 kHz comes back bit for bit."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE_HZ, len(samples), "NONE", ""))
-        file.writeframesraw(to_pcm16(samples).data)
-    return out.getvalue()
+    pcm16 = to_pcm16(samples)
+    shape = (16, 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)  # 16-bit mono PCM
+    size = pcm16.nbytes
+    header = _WAV_HEADER.pack(b"RIFF", 36 + size, b"WAVE", b"fmt ", *shape, b"data", size)
+    return b"".join([header, pcm16.data])
 
 
 def encode_flac(samples: Samples) -> bytes:
@@ -114,7 +115,7 @@ def measure(audio: Audio) -> AudioLevels:
     clipped = audio.clipped_fraction
     return AudioLevels(
         duration_s=audio.duration_s,
-        peak_dbfs=_dbfs(max(float(np.max(samples, initial=0.0)), -float(np.min(samples, initial=0.0)))),
+        peak_dbfs=_dbfs(max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))),
         rms_dbfs=_dbfs(_rms(samples)),
         clipped_fraction=_clipped(samples) / max(len(samples), 1) if clipped is None else clipped,
         source_sample_rate_hz=audio.source_sample_rate_hz,

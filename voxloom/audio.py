@@ -1,6 +1,7 @@
 """Bytes from outside become 16 kHz mono samples here, or a clear refusal; levels and faults of a clip."""
 
 import io
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 4000, 384_000
 _BLOCK_FRAMES = 65536
 _FRAME = 400  # 25 ms
 _HUM_WINDOW = 40  # 2.5 ms
-_LOUDEST = 12  # frames looked at first
+_LOUDEST = (4, 12)  # frames looked at first, and then
 _FULL_SCALE = 0.999  # a sample this near to 1 counts as clipped
 _FLOOR_DBFS = -120.0
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # 44 bytes
@@ -174,11 +175,16 @@ def _is_loud(samples: Samples, level_dbfs: float) -> bool:
     """Whether four of its loudest frames reach the level, hum taken off: then four of all frames do, and the
     clip need not be looked at whole. Most speech ends here, at a tenth of the cost."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    if len(frames) < _LOUDEST:
+    if len(frames) < max(_LOUDEST):
         return False
-    loudest = np.argpartition(np.einsum("nf,nf->n", frames, frames), -_LOUDEST)[-_LOUDEST:]
-    levels = np.sqrt(np.mean(np.square(_frames_without_hum(samples, loudest)), axis=1))
-    return _dbfs(float(np.sort(levels)[-4])) >= level_dbfs
+    by_energy = np.argsort(np.vecdot(frames, frames))
+    return any(_reach(samples, by_energy[-count:], level_dbfs) for count in _LOUDEST)
+
+
+def _reach(samples: Samples, indices: npt.NDArray[np.int64], level_dbfs: float) -> bool:
+    """Whether four of these frames reach the level, hum taken off."""
+    sound = _frames_without_hum(samples, indices)
+    return _dbfs(math.sqrt(np.sort(np.vecdot(sound, sound))[-4] / _FRAME)) >= level_dbfs
 
 
 def _frames_without_hum(samples: Samples, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

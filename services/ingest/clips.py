@@ -22,7 +22,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 LIMITS = audio.Limits()
 _DECODED_S = 600.0  # beyond that a clip is not even decoded to be found too long
-_GROUP_CLIPS, _GROUP_SAMPLES = 8, 120 * audio.SAMPLE_RATE_HZ
+_GROUP_CLIPS, _GROUP_SAMPLES = 4, 60 * audio.SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import chain
 from typing import BinaryIO
 
 from services.ingest.clips import Checked, Outcome, check_clips, remove_if_forgotten, write_clips
@@ -67,10 +66,11 @@ class ChunkWorker:
                 closing(ordered_map(check, _batches(_clips(tar, items)), self._threads)) as checked,
                 closing(ordered_map(write, checked, max(self._threads // 2, 1))) as batches,
             ):
-                for outcome, entry in chain.from_iterable(batches):
-                    tally.count(outcome)
-                    if isinstance(outcome, Refusal):
-                        lines.append(to_line(_report_line(chunk.spec, outcome, entry)))
+                for batch in batches:
+                    for outcome, entry in batch:
+                        tally.count(outcome)
+                        if isinstance(outcome, Refusal):
+                            lines.append(to_line(_report_line(chunk.spec, outcome, entry)))
                     lease.progress(tally.seen, len(items), tally.summary())
         if (now_gone := read_forgotten(self._store)) != gone:
             _remove_late(self._store, chunk.spec, items, now_gone)

@@ -64,8 +64,8 @@ def check_clips(
 ) -> list[Outcome | Checked]:
     """Outcomes of those that are refused or were stored before, and of the others all that is to be written.
 
-    Step by step for several clips, not clip by clip: the short steps cost a quarter less while the processor
-    has their code at hand.
+    Step by step for several clips, not clip by clip: the short steps cost less while the processor has their
+    code at hand.
     """
     asked = [_ask(store, spec, entry, gone) for entry, _ in clips]
     heard = (

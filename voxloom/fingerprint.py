@@ -41,7 +41,9 @@ def fingerprint(samples: Samples) -> str:
     step = min(max(spread / _STEPS_OF_SPREAD, _MIN_STEP), _MAX_STEP)
     middle = np.arange(_TIMES) - _TIMES // 2
     frames_TW = _frames(samples, np.rint(centre + middle * step - _WINDOW / 2).astype(np.int64))
-    bits = np.diff(np.diff(_energies(frames_TW), axis=1), axis=0) > 0
+    energies_TB = _energies(frames_TW)
+    slopes = energies_TB[:, 1:] - energies_TB[:, :-1]
+    bits = slopes[1:] - slopes[:-1] > 0
     return f"{VERSION:02x}{_spread_code(spread):04x}{np.packbits(bits).tobytes().hex()}"
 
 
@@ -86,7 +88,8 @@ def _centre_and_spread(samples: Samples) -> tuple[float, float]:
 def _block_energies(samples: Samples) -> npt.NDArray[np.float64]:
     """Of 10 ms each. The differences of sums over 8 samples pass no offset and little above 1 kHz."""
     count = len(samples) // (_BLOCK * _FOLD)
-    folded = samples[: count * _BLOCK * _FOLD].reshape(-1, _FOLD) @ np.ones(_FOLD, np.float32)
+    pairs = samples[: count * _BLOCK * _FOLD : 2] + samples[1 : count * _BLOCK * _FOLD : 2]
+    folded = pairs[::2] + pairs[1::2]  # four samples: _FOLD
     sums = folded[1:] + folded[:-1]
     sound = np.zeros(count * _BLOCK, np.float32)
     np.subtract(sums[2:], sums[:-2], out=sound[2:-1])
@@ -96,19 +99,22 @@ def _block_energies(samples: Samples) -> npt.NDArray[np.float64]:
 
 
 def _frames(samples: Samples, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """(T, W) windows at the starts; beyond the ends is silence."""
-    first, last = int(starts[0]), int(starts[-1]) + _WINDOW
-    around = np.zeros(last - first, np.float32)
-    begin, end = max(first, 0), min(last, len(samples))
-    around[begin - first : end - first] = samples[begin:end]
-    return np.lib.stride_tricks.sliding_window_view(around, _WINDOW)[starts - first]
+    """(T, W) pieces from the starts on, under the window; beyond the ends is silence."""
+    window, _ = _tables()
+    frames_TW = np.zeros((len(starts), _WINDOW), np.float32)
+    for frame_W, start in zip(frames_TW, starts.tolist(), strict=True):
+        begin, end = max(-start, 0), max(min(_WINDOW, len(samples) - start), 0)
+        if begin < end:
+            np.multiply(samples[start + begin : start + end], window[begin:end], out=frame_W[begin:end])
+    return frames_TW
 
 
 def _energies(frames_TW: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(T, W) samples to (T, 33) band energies."""
-    window, edges = _tables()
-    spectra = np.fft.rfft(frames_TW * window, axis=1)[:, edges[0] : edges[-1]]
-    power = np.square(spectra.real) + np.square(spectra.imag)
+    """(T, W) samples under the window to (T, 33) band energies."""
+    _, edges = _tables()
+    spectra = np.fft.rfft(frames_TW, axis=1)[:, edges[0] : edges[-1]]
+    power = np.square(spectra.real)
+    power += np.square(spectra.imag)
     return np.add.reduceat(power, edges[:-1] - edges[0], axis=1)
 
 

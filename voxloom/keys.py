@@ -27,12 +27,13 @@ FOLDERS = (
 SOURCES = ("user_recorded", "commonvoice", "tts_generated", "imported")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_KEY = re.compile(rf"{_SEGMENT.pattern}(?:/{_SEGMENT.pattern})*")
 _MAX_KEY_LENGTH = 900  # S3 allows 1,024 bytes
 
 
 def check_key(key: str) -> str:
     """Returns the key; BadInput unless its segments are of letters, digits, `._-` and led by no dot."""
-    if len(key) > _MAX_KEY_LENGTH or not all(_SEGMENT.fullmatch(part) for part in key.split("/")):
+    if len(key) > _MAX_KEY_LENGTH or not _KEY.fullmatch(key):
         raise BadInput(
             f"object key {key[:200]!r} is not allowed; expected segments of letters, digits, '.', '_', '-'"
         )

@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 from voxloom.errors import BadInput, Conflict, NotFound, Unavailable
 from voxloom.keys import check_key
-from voxloom.storage_flush import can_flush_all, flush_all
+from voxloom.storage_batch import create_all, open_folder, stamp
+from voxloom.storage_flush import can_flush_all
 from voxloom.storage_port import ObjectInfo, check_page, created, walk
 
 _HIDDEN = ".voxloom"  # no key begins with a dot, so nothing in here is an object
@@ -54,18 +55,12 @@ class FolderStore:
     def put_new(self, objects: Mapping[str, bytes]) -> set[str]:
         if not can_flush_all():
             return {key for key, data in objects.items() if not created(self, key, data)}
-        with contextlib.ExitStack() as writers:
-            waiting = []
-            for key, data in objects.items():
-                temporary, file = writers.enter_context(self._temporary())
-                self._write(file, data)
-                _stamp(file)
-                waiting.append((check_key(key), temporary))
-            with self._translated(), self._walk(()) as root:
-                flush_all(root)
-                there = {key for key, temporary in waiting if not self._create(key, temporary)}
-                flush_all(root)
-        return there
+        hidden = f"{self._root}/{_HIDDEN}/tmp"
+        with self._translated():
+            return create_all(
+                {check_key(key): data for key, data in objects.items()},
+                *(str(self._root), hidden, self._locked, self._create),
+            )
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> str:
         check_key(key)
@@ -159,7 +154,7 @@ class FolderStore:
 
     def _publish(self, key: str, temporary: str, file: FileIO, if_absent: bool, if_match: str | None) -> str:
         with self._translated():
-            _stamp(file)
+            stamp(file.fileno())
             os.fsync(file.fileno())
             with self._locked(key):
                 if if_absent or if_match is not None:
@@ -212,12 +207,12 @@ class FolderStore:
         try:
             for name in folders:
                 try:
-                    below = _open_folder(name, number)
+                    below = open_folder(name, number)
                 except FileNotFoundError:
                     if not make:
                         raise
                     _make_folder(name, number, flush)
-                    below = _open_folder(name, number)
+                    below = open_folder(name, number)
                 os.close(number)
                 number = below
             yield number
@@ -234,9 +229,12 @@ class FolderStore:
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         index = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) % _NUM_LOCKS
-        with open(f"{self._root}/{_HIDDEN}/locks/{index:02d}", "ab", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        number = os.open(f"{self._root}/{_HIDDEN}/locks/{index:02d}", os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(number)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -258,20 +256,11 @@ class FolderStore:
                     path.unlink()
 
 
-def _open_folder(name: str, parent: int) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-
-
 def _make_folder(name: str, parent: int, flush: bool) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, dir_fd=parent)
         if flush:
             os.fsync(parent)
-
-
-def _stamp(file: FileIO) -> None:
-    """The clock of a file system ticks in milliseconds: with a finer time etags differ."""
-    os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
 
 
 def _etag(found: os.stat_result) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from voxloom.text_numbers import spell_numbers
 
-NORMALIZER_VERSION = 2
+NORMALIZER_VERSION = 3
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _JOINERS = {_ZWNJ, _ZWJ, "'", "·"}  # kept inside words only, each where `_fits` allows it

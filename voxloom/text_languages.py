@@ -48,6 +48,7 @@ _FRENCH = {
     **dict.fromkeys(("er", "e", "ème", "eme", "ième"), _SAME),
     **dict.fromkeys(("re", "ère"), "premier>première"),
 }
+_WELSH = dict.fromkeys(("af", "il", "ydd", "ed", "fed", "eg", "ain"), _SAME)
 _GERMAN_MONTHS = "januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember"
 _ENGLISH_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _DUTCH_MONTHS = "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december"
@@ -62,7 +63,7 @@ GRAMMARS: dict[str, Grammar] = {
     "be": Grammar(_SPACE, point="коска", minus="мінус", money=_money("EUR USD")),
     "ca": Grammar(_COMMA, point="coma", minus="menys", percent="per cent", money=_money("EUR USD GBP")),
     "cs": Grammar(_SPACE, minus="minus"),
-    "cy": Grammar(_POINT, point="pwynt", minus="minws", percent="y cant"),
+    "cy": Grammar(_POINT, point="pwynt", minus="minws", percent="y cant", endings=_WELSH),
     "da": Grammar(_COMMA, point="komma", minus="minus", percent="procent"),
     "de": Grammar(
         _COMMA,

@@ -141,7 +141,7 @@ class Reader:
         return self._joined(said, unit, self._minutes(hour, minute))
 
     def _minutes(self, hour: int, minute: str) -> str:
-        if int(minute) == 0:
+        if int(minute or 0) == 0:
             return _ZERO_MINUTES.get(self._primary, "") if 1 <= hour <= 12 else ""
         if minute[0] == "0" and self._primary == "en":
             return f"oh {self._cardinal(int(minute))}"
@@ -157,7 +157,11 @@ class Reader:
         number, ending = int(match["nth"]), match["ending"].lower()
         said = text_readers.ordinal(self._name, number)
         old, _, new = self._grammar.endings[ending].partition(">")
-        if said and (self._primary != "en" or said.endswith(ending)) and (not old or said.endswith(old)):
+        if (
+            said
+            and (self._primary not in ("cy", "en") or said.endswith(ending))
+            and (not old or said.endswith(old))
+        ):
             return said.removesuffix(old) + new
         return self._joined(self._whole(match["nth"]), ending)
 

@@ -26,9 +26,12 @@ def build_pattern(primary: str, grammar: Grammar, group: str, decimal: str) -> r
 
 
 def _clock(primary: str) -> str:
-    """10:30, with the word that a language writes after it; French 10 h 30."""
-    word = r"(?P<unit>\ Uhr\b)?" if primary == "de" else "(?P<unit>(?!))?"
-    colon = rf"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d%]|[:.,]\d){word}"
+    """10:30; German 10:30 Uhr, 10.30 Uhr, 10 Uhr; French 10 h 30."""
+    hour, end = r"(?P<hour>[01]?\d|2[0-3])", r"(?![\d%]|[:.,]\d)"
+    if primary == "de":
+        minute = r"(?:(?::|\.(?=\d\d\ Uhr\b))(?P<minute>[0-5]\d)|(?=\ Uhr\b))"
+        return rf"{_ALONE}{hour}{minute}{end}(?P<unit>\ Uhr\b)?"
+    colon = rf"{hour}:(?P<minute>[0-5]\d){end}(?P<unit>(?!))?"
     if primary != "fr":
         return rf"{_ALONE}{colon}"
     return r"(?<![\w.,:'])(?P<hour>[01]?\d|2[0-3])(?P<unit>\ ?h\ ?)(?P<minute>[0-5]\d)?(?![\w])"

@@ -14,7 +14,31 @@ from voxloom.text_languages import NUM2WORDS_NAMES
 
 MAX_DIGITS = 9  # in one number; a longer string of digits is no quantity but a name, and read digit by digit
 _FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-_PATCHES = {"en": ((r"\bpounds? sterling", "pounds"), (r"\beuro\b", "euros"), (r"^one (\w+)s$", r"one \1"))}
+# By what is asked and language: what num2words says otherwise than a reader.
+_PATCHES = {
+    ("cardinal", "ar"): ((r"\b(مئتا|ألفا|مليونا)(?= و |$)", r"\1ن"),),  # a dual with no noun behind it
+    ("ordinal", "cy"): (
+        (r"\bsaith(?=fed)", "seith"),
+        (r"ugain(?=fed)", "ugein"),
+        (r"^cyntaf (?=ar )", "unfed "),
+    ),
+    ("currency", "ca"): (
+        (r"(milió|milions) (?=euros$)", r"\1 d'"),
+        (r"(milió|milions) (?=(?:dòlars|lliures)$)", r"\1 de "),
+    ),
+    ("currency", "en"): (
+        (r"\bpounds? sterling", "pounds"),
+        (r"\beuro\b", "euros"),
+        (r"^one (\w+)s$", r"one \1"),
+    ),
+    ("currency", "es"): ((r"(millón|millones) (?=(?:euros|libras)$)", r"\1 de "),),
+    ("currency", "fr"): (
+        (r"^un millions\b", "un million"),
+        (r"(millions?) (?=euros$)", r"\1 d'"),
+        (r"(millions?) (?=dollars$)", r"\1 de "),
+    ),
+    ("currency", "it"): ((r"(milione|milioni) (?=(?:euro|dollari|sterline)$)", r"\1 di "),),
+}
 _lock = Lock()
 
 
@@ -32,12 +56,12 @@ def name_for(language: str) -> str:
 
 @lru_cache(1 << 16)
 def cardinal(name: str, number: int) -> str:
-    return _checked(_ask(name, number, "cardinal"))
+    return _checked(_patched(_ask(name, number, "cardinal"), "cardinal", name))
 
 
 @lru_cache(1 << 12)
 def ordinal(name: str, number: int) -> str:
-    return _checked(_ask(name, number, "ordinal"))
+    return _checked(_patched(_ask(name, number, "ordinal"), "ordinal", name))
 
 
 @lru_cache(1 << 12)
@@ -47,10 +71,12 @@ def year(name: str, number: int) -> str:
 
 @lru_cache(1 << 12)
 def money(name: str, units: int, cents: int, currency: str) -> str:
-    """Units and cents; no cents are not spoken of."""
+    """Units and cents; no cents are not spoken of, nor no units beside cents."""
     said = _ask(name, Decimal(100 * units + cents) / 100, "currency", currency=currency, separator=" |")
-    parts = [_patched(part.strip(), name) for part in said.split("|")]
-    return _checked(" ".join(parts if cents else parts[:1])) if len(parts) == 2 else ""
+    parts = [_patched(part.strip(), "currency", name) for part in said.split("|")]
+    if len(parts) != 2:
+        return ""
+    return _checked(" ".join(parts[:1] if not cents else parts if units else parts[1:]))
 
 
 @lru_cache(256)
@@ -78,8 +104,8 @@ def _ask(name: str, number: int | Decimal, to: str, **how: str) -> str:
         return ""
 
 
-def _patched(said: str, name: str) -> str:
-    for pattern, wanted in _PATCHES.get(name, ()):
+def _patched(said: str, what: str, name: str) -> str:
+    for pattern, wanted in _PATCHES.get((what, name.split("_")[0]), ()):
         said = re.sub(pattern, wanted, said)
     return said
 

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import chain
 from typing import BinaryIO
 
-from services.ingest.clips import Stored, remove_if_forgotten, speaker_key, store_clips, utterance_id
+from services.ingest.clips import Checked, Outcome, check_clips, remove_if_forgotten, write_clips
 from services.ingest.config import IngestConfig
 from services.ingest.corpus import Found, ImportSpec
 from services.ingest.plan import read_chunk
 from services.ingest.refusals import ReportLine, Tally
+from services.ingest.rows import speaker_key, utterance_id
 from voxloom import keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal
@@ -29,6 +29,7 @@ _BATCH_CLIPS = 64
 _BATCH_BYTES = 2 * 2**20  # encoded: a clip of 35 s grows from 70 kB to 1.1 MB
 
 Item = tuple[Entry, bytes] | Refusal
+Batch = list[tuple[Outcome | Checked, Entry | None]]
 
 
 class ChunkSpec(Record):
@@ -59,12 +60,17 @@ class ChunkWorker:
         tally, lines = Tally(), []
         gone = read_forgotten(self._store)
         with self._store.open(chunk.spec.upload) as tar:
-            take_in = partial(_outcomes, self._store, chunk, gone)
-            with closing(ordered_map(take_in, _batches(_clips(tar, items)), self._threads)) as batches:
-                for outcome, entry in chain.from_iterable(batches):
-                    tally.count(outcome)
-                    if isinstance(outcome, Refusal):
-                        lines.append(to_line(_report_line(chunk.spec, outcome, entry)))
+            check, write = partial(_check, self._store, chunk, gone), partial(_write, self._store)
+            # Apart, so that the next batch is decoded while the disk is waited for.
+            with (
+                closing(ordered_map(check, _batches(_clips(tar, items)), self._threads)) as checked,
+                closing(ordered_map(write, checked, max(self._threads // 2, 1))) as batches,
+            ):
+                for batch in batches:
+                    for outcome, entry in batch:
+                        tally.count(outcome)
+                        if isinstance(outcome, Refusal):
+                            lines.append(to_line(_report_line(chunk.spec, outcome, entry)))
                     lease.progress(tally.seen, len(items), tally.summary())
         if (now_gone := read_forgotten(self._store)) != gone:
             _remove_late(self._store, chunk.spec, items, now_gone)
@@ -104,12 +110,15 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _outcomes(
-    store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, batch: Sequence[Item]
-) -> list[tuple[Stored | Refusal, Entry | None]]:
+def _check(store: ObjectStore, chunk: ChunkSpec, gone: Forgotten, batch: Sequence[Item]) -> Batch:
     clips = [item for item in batch if not isinstance(item, Refusal)]
-    stored = iter(store_clips(store, chunk.spec, clips, chunk.created_at, gone))
-    return [(item, None) if isinstance(item, Refusal) else (next(stored), item[0]) for item in batch]
+    checked = iter(check_clips(store, chunk.spec, clips, chunk.created_at, gone))
+    return [(item, None) if isinstance(item, Refusal) else (next(checked), item[0]) for item in batch]
+
+
+def _write(store: ObjectStore, batch: Batch) -> list[tuple[Outcome, Entry | None]]:
+    outcomes = write_clips(store, [each for each, _ in batch])
+    return [(outcome, entry) for outcome, (_, entry) in zip(outcomes, batch, strict=True)]
 
 
 def _remove_late(

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.ingest.clips import LANGUAGE
 from services.ingest.corpus import Format, ImportSpec
 from services.ingest.dataset import DEFAULT_MAX_DROPPED, BuildSpec
 from services.ingest.policy import Decision
+from services.ingest.rows import LANGUAGE
 from voxloom.corpora.selection import Selection
 from voxloom.errors import BadInput
 from voxloom.jobs import JobRecord, JobState

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from services.ingest import importer
-from services.ingest.clips import utterance_id
 from services.ingest.rewrite import Line, drop_lines, read_lines, rewrite_document, rewrite_lines
+from services.ingest.rows import utterance_id
 from voxloom import keys
 from voxloom.errors import NotFound
 from voxloom.forgotten import Voice, Withdrawn, digest

@@ -71,6 +71,34 @@ def test_delete_prunes_empty_folders_only(root: Path, folder_store: FolderStore)
     assert sorted(os.listdir(root)) == [".voxloom"]
 
 
+def test_a_batch_gets_by_though_a_folder_of_it_is_removed(
+    root: Path, folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptor is kept from one object to the next: the removed folder must not swallow the second."""
+    rename, named = os.rename, []
+
+    def remove_once(*args: object, **folders: object) -> None:
+        rename(*args, **folders)
+        named.append(args[1])
+        if len(named) == 1:
+            os.unlink(root / "a" / "b" / "one")
+            os.rmdir(root / "a" / "b")
+
+    monkeypatch.setattr(os, "rename", remove_once)
+    assert folder_store.put_new({"a/b/one": b"1", "a/b/two": b"2", "a/c": b"3"}) == set()
+    assert [info.key for info in list_all(folder_store, "")] == ["a/b/two", "a/c"]
+    assert folder_store.get("a/b/two") == b"2"
+    assert leftovers(root) == []
+
+
+def test_a_batch_follows_no_link(root: Path, folder_store: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (root / "raw").symlink_to(tmp_path / "outside")
+    with pytest.raises(BadInput, match="a file or a link"):
+        folder_store.put_new({"first": b"x", "raw/new": b"x"})
+    assert os.listdir(tmp_path / "outside") == leftovers(root) == []
+
+
 def test_no_write_leaves_temporary_files(root: Path, folder_store: FolderStore) -> None:
     folder_store.put("a", b"x")
     folder_store.put_stream("b", [b"x", b"y"])

@@ -1,4 +1,6 @@
+import io
 import struct
+import wave
 
 import numpy as np
 import pytest
@@ -67,6 +69,16 @@ def test_samples_beyond_full_scale_are_clipped_not_wrapped() -> None:
     loud = decode(encode_wav(np.array([2.0, -2.0, 0.5] * 400, np.float32))).samples
     assert (loud.max(), loud.min()) == (np.float32(32767 / 32768), -1.0)
     assert np.abs(decode(encoded(speech() * 30, "WAV", "FLOAT")).samples).max() <= 1
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 16001])
+def test_a_wav_is_what_the_standard_library_writes(num_samples: int) -> None:
+    samples = np.linspace(-1, 1, num_samples, dtype=np.float32)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 16000, num_samples, "NONE", ""))
+        file.writeframes(np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes())
+    assert encode_wav(samples) == out.getvalue()
 
 
 def test_channels_are_averaged() -> None:

@@ -8,8 +8,9 @@ import pytest
 from ingest_corpora import clip, raw_objects, spec
 from voices import encoded, speech
 
-from services.ingest.clips import Stored, speaker_key, store_clips, utterance_id
+from services.ingest.clips import Stored, store_clips
 from services.ingest.corpus import ImportSpec
+from services.ingest.rows import speaker_key, utterance_id
 from voxloom import audio, keys
 from voxloom.corpora.entry import Entry
 from voxloom.corpora.refusal import Reason, Refusal

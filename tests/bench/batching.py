@@ -2,8 +2,8 @@
 
 Networks with random weights and examples/an4's test clips in the order in which they lie, as if six waited
 behind each (8 calls at once, two workers). Prints the processor time for a second of audio of one run a clip,
-of runs as `services/inference/batching.py` makes them, and of runs of up to four with no regard to lengths; one
-thread, in turn, medians of `--rounds`.
+of runs as `services/inference/batching.py` makes them, and of runs of up to four with no regard to lengths;
+one thread, in turn, medians of `--rounds`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Segments that wait together are heard together, each as if alone; who leaves does not hold up the others."""
+"""Segments that wait together are heard together, each as if alone; who leaves does not hold up others."""
 
 import asyncio
 import threading

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from services.trainer.recipes import ModelConfig
 
 SUBSAMPLING = 4  # feature frames per encoder frame; sherpa-onnx fixes this number for its CTC contract
+NEVER = -1e9  # added to a score, it leaves nothing of it
 
 
 class Recogniser(nn.Module):
@@ -59,7 +60,7 @@ class Recogniser(nn.Module):
         `chunk`: encoder frames that are heard at once; None: the whole recording.
         """
         x_BSD, lengths_B = self.front(log_mel_BTF, lengths_B)
-        view = view_of(lengths_B, x_BSD.shape[1], chunk, self.config)
+        view = view_of(lengths_B, x_BSD, chunk, self.config)
         intermediate_BSV = None
         for number, block in enumerate(self.blocks, start=1):
             x_BSD = block(x_BSD, view)
@@ -103,15 +104,16 @@ class Subsampling(nn.Module):
 class View:
     """What the encoder's layers see of each other's frames."""
 
-    valid_BS: Tensor  # bool: within the utterance
-    seen_B1SS: Tensor  # bool: query frame attends to key frame; (B, 1, 1, S) when all queries see alike
+    valid_BS1: Tensor  # 1 within the utterance, 0 behind it
+    unseen_B1SS: Tensor  # added to the scores of query and key; (B, 1, 1, S) when all queries see alike
     cos_SK: Tensor
     sin_SK: Tensor
     chunk: int | None  # encoder frames
 
 
-def view_of(lengths_B: Tensor, frames: int, chunk: int | None, config: ModelConfig) -> View:
+def view_of(lengths_B: Tensor, x_BSD: Tensor, chunk: int | None, config: ModelConfig) -> View:
     """Whole recordings without `chunk`; else each frame sees its own chunk and `left_frames` before it."""
+    frames = x_BSD.shape[1]
     valid_BS = valid_frames(lengths_B, frames)
     seen_B1SS = valid_BS[:, None, None, :]
     if chunk is not None:
@@ -120,9 +122,9 @@ def view_of(lengths_B: Tensor, frames: int, chunk: int | None, config: ModelConf
         ahead_SS = position_S[None, :] < begin_S[:, None] + chunk
         recent_SS = position_S[None, :] >= begin_S[:, None] - config.left_frames
         seen_B1SS = seen_B1SS & (ahead_SS & recent_SS)
-    return View(
-        valid_BS, seen_B1SS, *rotary_tables(frames, config.width // config.heads, lengths_B.device), chunk
-    )
+    valid_BS1, unseen_B1SS = valid_BS[:, :, None].to(x_BSD), (~seen_B1SS).to(x_BSD) * NEVER
+    tables = rotary_tables(frames, config.width // config.heads, lengths_B.device)
+    return View(valid_BS1, unseen_B1SS, *tables, chunk)
 
 
 class ConformerBlock(nn.Module):
@@ -175,14 +177,12 @@ class Attention(nn.Module):
         self.dropout = ChannelDropout(config.dropout, skip)
 
     def forward(self, x_BSD: Tensor, view: View) -> Tensor:
-        projected = self.queries_keys_values(self.norm(x_BSD)).chunk(3, dim=-1)
-        query_BHSK, key_BHSK, value_BHSK = (
-            p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in projected
-        )
-        query_BHSK = rotate(query_BHSK, view.cos_SK, view.sin_SK)
-        key_BHSK = rotate(key_BHSK, view.cos_SK, view.sin_SK)
+        projected_BSD = self.queries_keys_values(self.norm(x_BSD))
+        all_BHSK = projected_BSD.unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
+        both_BHSK, value_BHSK = all_BHSK.split([2 * self.heads, self.heads], dim=1)
+        query_BHSK, key_BHSK = rotate(both_BHSK, view.cos_SK, view.sin_SK).chunk(2, dim=1)
         mixed_BHSK = F.scaled_dot_product_attention(
-            query_BHSK, key_BHSK, value_BHSK, attn_mask=view.seen_B1SS
+            query_BHSK, key_BHSK, value_BHSK, attn_mask=view.unseen_B1SS
         )
         out_BSD: Tensor = self.dropout(self.output(mixed_BHSK.transpose(1, 2).flatten(2)))
         return out_BSD
@@ -205,7 +205,7 @@ class Convolution(nn.Module):
         self.dropout = ChannelDropout(config.dropout, skip)
 
     def forward(self, x_BSD: Tensor, view: View) -> Tensor:
-        gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * view.valid_BS[:, :, None]
+        gated_BSD = F.glu(self.gate(self.norm(x_BSD)), dim=-1) * view.valid_BS1
         gated_BDS = gated_BSD.transpose(1, 2)
         over_time_BDS = (
             self.along_time(gated_BDS, self.depthwise.kernel_size[0] // 2)
@@ -278,19 +278,20 @@ def silence_padding(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
 
 
 def rotary_tables(frames: int, head_width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """cos and sin (S, K) of position times frequency; each frequency serves two channels, K/2 apart."""
+    """cos and sin (S, K) of position times frequency, for `rotate`. Each frequency serves two channels, K/2
+    apart, and turns them into each other: sin is negative for the first."""
     exponents = torch.arange(0, head_width, 2, device=device, dtype=torch.float32) / head_width
     angles_SK = (
         torch.arange(frames, device=device, dtype=torch.float32)[:, None] * (10000.0**-exponents)[None, :]
     )
-    angles_SK = torch.cat([angles_SK, angles_SK], dim=-1)
-    return angles_SK.cos(), angles_SK.sin()
+    cos_SK, sin_SK = angles_SK.cos(), angles_SK.sin()
+    return torch.cat([cos_SK, cos_SK], dim=-1), torch.cat([-sin_SK, sin_SK], dim=-1)
 
 
 def rotate(x_BHSK: Tensor, cos_SK: Tensor, sin_SK: Tensor) -> Tensor:
     """Turns each pair of channels by its angle, so that products depend on the distance of two frames."""
     first, second = x_BHSK.chunk(2, dim=-1)
-    return x_BHSK * cos_SK + torch.cat([-second, first], dim=-1) * sin_SK
+    return x_BHSK * cos_SK + torch.cat([second, first], dim=-1) * sin_SK
 
 
 def count_parameters(model: nn.Module) -> int:

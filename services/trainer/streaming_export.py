@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from services.trainer.frozen import Contract, to_graph, to_program
 from services.trainer.model import (
+    NEVER,
     SUBSAMPLING,
     Attention,
     ConformerBlock,
@@ -47,7 +48,6 @@ _LOOKBACK = 3  # feature frames before a chunk that its first encoder frame sees
 _EMBED = (128, 3, 19)
 _NAMES = ("cached_key", "cached_nonlin_attn", "cached_val1", "cached_val2", "cached_conv1", "cached_conv2")
 _OF_STREAMS_SECOND = ("cached_key", "cached_nonlin", "cached_val")  # caches whose second axis is B
-_NEVER = -1e9
 
 
 class Memory(NamedTuple):
@@ -113,7 +113,7 @@ class StreamingStep(nn.Module):
     def _look(self, lengths_B: Tensor, heard_B: Tensor) -> Look:
         place_P = torch.arange(self.left + CHUNK)
         seen_BP = (place_P >= self.left - heard_B[:, None]) & (place_P < self.left + lengths_B[:, None])
-        unseen_BP = (~seen_BP) * _NEVER
+        unseen_BP = (~seen_BP) * NEVER
         return Look(valid_frames(lengths_B, CHUNK), unseen_BP[:, None, None, :], self.cos_PK, self.sin_PK)
 
     def begin(self, streams: int = 1) -> list[Tensor]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Browsers, needs_chromium, new_context, serious_faults
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from record_page import RecordPage
 
 pytestmark = needs_chromium
@@ -53,6 +53,27 @@ def test_a_file_becomes_the_list_that_is_read(person: RecordPage, tmp_path: Path
     expect(person["#list-told"]).to_have_text(
         "1 new prompts, 1 that were there; 1 that were there are no more in it; no lines left out."
     )
+
+
+def test_a_late_answer_about_another_list_changes_nothing(person: RecordPage, tmp_path: Path) -> None:
+    path = tmp_path / "fish.txt"
+    path.write_text("One fish swims.\n", encoding="utf-8")
+    choose(person, path)
+    person["#list-name"].press("Enter")
+    expect(person["#list-told"]).to_be_visible()
+    person.press("Enter")
+    expect(person["#prompt"]).to_have_text("One fish swims.")
+    held: list[Route] = []
+    person.page.route("**/recorder/NextPrompts", lambda route: held.append(route), times=1)
+    other = person["#list"].locator("option:not([value=fish])").first.get_attribute("value")
+    person["#list"].select_option(other)
+    expect(person["#list"]).to_have_value(str(other))
+    person["#list"].select_option("fish")
+    expect(person["#prompt"]).to_have_text("One fish swims.")
+    with person.page.expect_response("**/recorder/NextPrompts"):
+        held[0].continue_()
+    person.page.wait_for_timeout(500)
+    expect(person["#prompt"]).to_have_text("One fish swims.")
 
 
 def test_common_voice_mimic_and_piper_files(person: RecordPage, tmp_path: Path) -> None:

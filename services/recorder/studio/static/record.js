@@ -111,9 +111,13 @@ class Page {
     find("#list").focus();
   }
 
+  /** The list that was chosen last is the one that is read, however long the answer about another took. */
   async openSession() {
-    const list = listFor(this.speaker, this.lists);
-    this.desk.session = await new Session(this.speaker.name, list, settings.order).open();
+    const session = new Session(this.speaker.name, listFor(this.speaker, this.lists), settings.order);
+    this.opening = session;
+    await session.open();
+    if (this.opening !== session) return;
+    this.desk.session = session;
     await this.refresh();
   }
 

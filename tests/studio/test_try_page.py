@@ -58,7 +58,8 @@ def test_live_speech_becomes_text_while_it_is_spoken(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#state")).to_contain_text("Listening")
     expect(page.locator(".interim .stable")).to_contain_text("bed")  # before the sentence ends
-    expect(page.locator(".finals p")).to_contain_text(SAID)
+    # The microphone says it again and again; a busy machine hears the first time from the middle on.
+    expect(page.locator(".finals p").filter(has_text=SAID).first).to_be_visible()
     page.keyboard.press("Enter")  # the same button stops
     expect(page.locator("#state")).to_contain_text("by m-tones")
     assert re.search(r"\d+ words by m-tones; the last words came \d+\.\d s", page.inner_text("#state"))

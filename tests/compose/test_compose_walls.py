@@ -121,6 +121,9 @@ def test_the_studio_wants_the_key_and_reaches_every_service(stack: Stack) -> Non
             found = await (await session.get("/services")).json()
             assert found["recorder"] == "serving"
             assert "down" not in found.values()
+            asked = {"list": "english", "speaker": "nobody"}
+            told = await (await session.post("/rpc/recorder/GetProgress", json=asked)).json()
+            assert told["sounds_by"] == "espeak-ng"  # its image has it
 
     asyncio.run(look())
 

@@ -10,7 +10,7 @@ from services.recorder.sounds import Spoken
 from voxloom.wer import Edits, align, align_characters, char_edits, total, unit_of
 
 MAX_ERROR_RATE = 0.4  # a model with more accuses nobody
-_BY_CHANCE = 0.01  # of readings of so short a prompt it misses all words
+_BY_CHANCE = 0.01  # of readings it misses so many words, and no other
 _UNRELATED = 0.65  # character errors between two sentences: 99 % of pairs of the built-in list have more
 _LEAST = 0.35
 _FEWEST = 20  # utterances that tell how a model errs
@@ -105,10 +105,11 @@ def _usual(lines: Sequence[Scored]) -> Usual:
 def has_other_words(prompt: str, heard: str, usual: Usual) -> bool:
     """Whether what was heard is so far from the prompt that it was not read. Both normalised.
 
-    Never by a model that errs in more than 40 % of the words, nor of a prompt so short that the model
-    misses all of its words in more than one of 100 readings (errors taken as independent).
+    Never by a model that errs in more than 40 % of the words, nor where prompt and text are both so short
+    that the model misses as many words in more than one of 100 readings (errors taken as independent).
     """
-    length = len(prompt.replace(" ", "")) if unit_of([prompt]) == "characters" else len(prompt.split())
+    is_spaced = unit_of([prompt]) != "characters"
+    length = max(len(each.split() if is_spaced else each.replace(" ", "")) for each in (prompt, heard))
     if usual.rate > MAX_ERROR_RATE or usual.rate**length > _BY_CHANCE + 1e-9:
         return False
     return char_edits(prompt, heard).rate > usual.limit

@@ -211,6 +211,7 @@ class TestOtherWords:
         usual = Usual(rate=0.1, characters=0.04)
         assert not has_other_words("stop", "rice", usual)
         assert has_other_words("stop here", "rice is served", usual)
+        assert has_other_words("stop", "rice is served", usual)  # one word is not heard as three by chance
         assert has_other_words("stop", "rice", Usual(rate=0.0, characters=0.0))
 
     def test_the_worse_the_model_the_further_off_a_text_must_be(self) -> None:

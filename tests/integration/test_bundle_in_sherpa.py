@@ -17,6 +17,7 @@ from voxloom.engine import Engine
 from voxloom.features import fbank
 from voxloom.streaming_engine import StreamingEngine
 from voxloom.tokenizer import CharTokenizer, PieceTokenizer, Tokenizer
+from voxloom.wer import char_edits, total
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples/an4/test").glob("*.opus"))[:5]
 SPEECH = decode(CLIPS[0].read_bytes()).samples
@@ -45,24 +46,35 @@ def live() -> bytes:
 
 @pytest.mark.parametrize("kind", ["float32", "fused", "int8", "static"])
 def test_sherpa_onnx_reads_the_same_text(graphs: dict[str, bytes], kind: str, tmp_path: Path) -> None:
-    _compare(graphs[kind], LETTERS, tmp_path)
+    _compare(graphs[kind], LETTERS, tmp_path, exactly=kind in ("float32", "fused"))
 
 
 def test_it_reads_the_same_text_of_pieces(tmp_path: Path) -> None:
     """In float32: to int8 many pieces of an untrained network are as likely as each other."""
-    _compare(to_onnx(babbling(PIECES, SPEECH)), PIECES, tmp_path)
+    _compare(to_onnx(babbling(PIECES, SPEECH)), PIECES, tmp_path, exactly=True)
 
 
-def _compare(graph: bytes, tokenizer: Tokenizer, folder: Path) -> None:
+def _compare(graph: bytes, tokenizer: Tokenizer, folder: Path, exactly: bool) -> None:
     recogniser, engine = _sherpa(graph, tokenizer, folder), Engine(graph)
+    heard, expected = [], []
     for clip in CLIPS:
         samples = decode(clip.read_bytes()).samples
-        ours = greedy(engine.log_probs([fbank(samples)])[0], tokenizer).text
+        expected.append(greedy(engine.log_probs([fbank(samples)])[0], tokenizer).text)
         stream = recogniser.create_stream()
         stream.accept_waveform(16000, samples)
         recogniser.decode_stream(stream)
-        assert len(ours) > 10
-        assert stream.result.text.split() == ours.split()
+        heard.append(stream.result.text)
+    _assert_same(heard, expected, exactly)
+
+
+def _assert_same(heard: list[str], expected: list[str], exactly: bool) -> None:
+    """Else to one letter in twenty: sherpa-onnx brings an onnxruntime of its own, int8 rounds in one version
+    as it does not in another, and in an untrained network many letters are as likely as each other."""
+    assert all(len(text) > 10 for text in expected)
+    if exactly:
+        assert [text.split() for text in heard] == [text.split() for text in expected]
+    else:
+        assert total(map(char_edits, expected, heard)).rate < 0.05
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -82,8 +94,7 @@ def test_sherpa_onnx_reads_the_same_text_in_streams(live: bytes, kind: str, tmp_
     while ready := [stream for stream in streams if recogniser.is_ready(stream)]:
         recogniser.decode_streams(ready if kind == "float32" else ready[:1])
     heard = [recogniser.get_result(stream) for stream in streams]
-    assert [text.split() for text in heard] == [text.split() for text in expected]
-    assert all(len(text) > 10 for text in expected)
+    _assert_same(heard, expected, exactly=kind == "float32")
 
 
 def test_a_graph_does_not_tell_where_it_was_made(graphs: dict[str, bytes], live: bytes) -> None:

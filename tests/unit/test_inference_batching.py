@@ -30,10 +30,11 @@ class Runs(Engine):
     def __init__(self, engine: Engine) -> None:
         self._session, self.vocabulary = engine._session, engine.vocabulary
         self.sizes: list[int] = []
-        self.open = threading.Event()
+        self.open, self.entered = threading.Event(), threading.Event()
         self.open.set()
 
     def log_probs(self, features: Sequence[Features]) -> list[LogProbs]:
+        self.entered.set()
         self.open.wait(20)
         self.sizes.append(len(features))
         return super().log_probs(features)
@@ -75,6 +76,12 @@ def held_up(model: ServedModel) -> Iterator[None]:
         runs(model).open.set()
 
 
+async def begun(model: ServedModel) -> None:
+    """The worker is in a run."""
+    while not runs(model).entered.is_set():
+        await asyncio.sleep(0.005)
+
+
 async def heard(
     pool: Pool, models: ServedModel | Sequence[ServedModel], texts: Sequence[str]
 ) -> list[Hypothesis | BaseException]:
@@ -82,7 +89,7 @@ async def heard(
     each = [models] * len(texts) if isinstance(models, ServedModel) else models
     with held_up(each[0]):
         first = asyncio.create_task(pool.batching.hear(each[0], features("bed")))
-        await asyncio.sleep(0.05)
+        await begun(each[0])
         tasks = [
             asyncio.create_task(pool.batching.hear(m, features(text)))
             for m, text in zip(each, texts, strict=True)
@@ -143,7 +150,7 @@ def test_a_cancelled_call_is_not_heard(model: ServedModel) -> None:
     async def work(pool: Pool) -> str:
         with held_up(model):
             first = asyncio.create_task(pool.batching.hear(model, features("bed")))
-            await asyncio.sleep(0.05)
+            await begun(model)
             gone, stays = (asyncio.create_task(pool.batching.hear(model, features(w))) for w in WORDS[1:3])
             await asyncio.sleep(0.05)
             gone.cancel()
@@ -159,7 +166,7 @@ def test_a_call_may_leave_in_the_middle_of_its_run(model: ServedModel) -> None:
     async def work(pool: Pool) -> str:
         with held_up(model):
             gone = asyncio.create_task(pool.batching.hear(model, features("bed")))
-            await asyncio.sleep(0.05)
+            await begun(model)
             stays = asyncio.create_task(pool.batching.hear(model, features("bag")))
             await asyncio.sleep(0.05)
             gone.cancel()

@@ -240,6 +240,26 @@ def test_a_bad_take_says_why_and_can_be_kept(person: RecordPage, stored: Stored)
     assert record["accepted_anyway"] == ["too_fast"]
 
 
+def test_reasons_that_come_again_leave_the_focus_where_it_is(person: RecordPage, stored: Stored) -> None:
+    """The page has its own at once; those of the server come later, here when the page gives up waiting."""
+    person.page.route_web_socket("**/rpc/recorder/CheckTake", lambda socket: None)
+    long = "much more than anybody can read in two or three seconds " * 4
+    person.press("e")
+    person.page.get_by_label("As you are going to say it").fill(long)
+    person.press("Enter")
+    person.speak()
+    expect(person["#again"]).to_be_focused()
+    first = person["#again"].element_handle()
+    person.press("Tab")
+    expect(person["#keep"]).to_be_focused()
+    person.page.wait_for_function("(button) => !button.isConnected", arg=first, timeout=20_000)
+    expect(person["#keep"]).to_be_focused()
+    person.press("Enter")
+    person.wait_stored()
+    [(record, _)] = stored(long.strip(), 1)
+    assert record["accepted_anyway"] == ["too_fast"]
+
+
 def test_a_take_that_the_server_refuses_is_not_lost(person: RecordPage, context: BrowserContext) -> None:
     context.set_offline(True)
     person.press("e")

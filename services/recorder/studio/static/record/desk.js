@@ -124,7 +124,9 @@ export class Desk extends Corrections {
     if (here.faults.length) await this.#hold(take, item, here);
     else this.stage.say("plain", `Checking… ${figures}`);
     const verdict = this.outbox.stuck ? here : await judgeThere(take, here);
-    if (!(await store.get("outbox", take.id))) return; // deleted or read again meanwhile
+    const entry = await store.get("outbox", take.id);
+    if (!entry) return; // deleted or read again meanwhile
+    if (here.faults.length && entry.state !== "refused") return; // kept anyway meanwhile
     if (verdict.faults.length) return this.#hold(take, item, verdict);
     await this.#accept(take, item, verdict, figures);
   }
@@ -152,8 +154,9 @@ export class Desk extends Corrections {
     if (this.session.item !== item || this.recording) {
       return say(`“${take.text}” had better be read again: ${verdict.faults[0]}`, "bad");
     }
+    const renewed = this.#held?.take.id === take.id;
     this.#held = { take, item };
-    this.stage.showFaults(verdict.faults, verdict.overrulable);
+    this.stage.showFaults(verdict.faults, verdict.overrulable, renewed);
     return undefined;
   }
 

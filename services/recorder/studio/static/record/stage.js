@@ -172,8 +172,10 @@ export class Stage {
     this.result.replaceChildren();
   }
 
-  /** Reasons against a take, and what can be done about it. The focus goes to reading it again. */
-  showFaults(faults, overrulable) {
+  /** Reasons against a take, and what can be done about it. The focus goes to reading it again; when the
+   *  reasons are `renewed`, it stays where somebody has moved it. */
+  showFaults(faults, overrulable, renewed) {
+    const on = this.result.contains(document.activeElement) ? document.activeElement.id : "";
     const again = el(
       "button",
       { id: "again", class: "primary", onclick: () => this.actions.retake() },
@@ -185,7 +187,8 @@ export class Stage {
       : null;
     const reasons = el("ul", {}, ...faults.map((reason) => el("li", {}, reason)));
     this.say("bad", "✗ Better read it again:", reasons, el("div", { class: "row" }, again, keep));
-    again.focus();
+    if (on === "keep" && keep) keep.focus();
+    else if (on || !renewed) again.focus();
   }
 }
 
